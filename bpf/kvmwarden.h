@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The layouts and limits that the BPF programs and the daemon share. */
+#ifndef KVMWARDEN_H
+#define KVMWARDEN_H
+
+#include <linux/types.h>
+
+/*
+ * Everything here crosses the kernel boundary: fixed-width types, no implicit
+ * padding (pinned by the assertions at the end), and no kernel addresses.
+ */
+
+/* Raised whenever a structure below changes meaning or size. */
+#define KW_LAYOUT_VERSION 1
+
+#define KW_POLICIES_MAX 64	/* one bit each in every mask */
+#define KW_RULES_MAX 1024	/* per policy */
+#define KW_OPERATIONS_MAX 256	/* indices into struct kw_table.cells */
+#define KW_PATH_MAX 256		/* bytes kept of a path, with its NUL */
+#define KW_COMM_LEN 16		/* TASK_COMM_LEN */
+#define KW_VMS_MAX 65536	/* records in the vms map */
+#define KW_SLOT_BITS 10
+#define KW_SLOTS (1 << KW_SLOT_BITS)
+#define KW_NONE 0xffff		/* "no policy", "no rule" in 16-bit fields */
+
+/* _IOC_TYPE of every KVM ioctl (KVMIO). */
+#define KW_IOC_TYPE 0xae
+#define KW_CMD_CREATE_VM 0xae01u
+
+/*
+ * An ioctl number KVM does not implement (it answers EINVAL or ENOTTY). The
+ * daemon issues it on a VM of its own; only the hook can answer KW_CANARY_ERRNO.
+ */
+#define KW_CMD_CANARY 0xaeffu
+#define KW_CANARY_ERRNO 55 /* ENOANO */
+
+/*
+ * VM types. 0 to 5 have the values of KVM_X86_*_VM; the others are ours.
+ * LEGACY_SEV_ES is a type-0 VM with an SEV-ES context (KVM_SEV_ES_INIT, or a
+ * mirror of an SEV-ES VM): KVM calls it a default VM for its whole life.
+ * UNKNOWN is a number this version does not know; it is treated as protected.
+ */
+enum kw_vm_type {
+	KW_TYPE_DEFAULT,
+	KW_TYPE_SW_PROTECTED,
+	KW_TYPE_SEV,
+	KW_TYPE_SEV_ES,
+	KW_TYPE_SEV_SNP,
+	KW_TYPE_TDX,
+	KW_TYPE_LEGACY_SEV_ES,
+	KW_TYPE_UNKNOWN,
+	_KW_TYPE_MAX,
+};
+
+/* Which kind of KVM file an ioctl was issued on. */
+enum kw_scope {
+	KW_SCOPE_SYSTEM, /* /dev/kvm */
+	KW_SCOPE_VM,
+	KW_SCOPE_VCPU,
+	KW_SCOPE_DEVICE,
+	_KW_SCOPE_MAX,
+};
+
+/*
+ * For an ioctl on a vCPU: vcpu->arch.guest_state_protected of that vCPU. For
+ * one on a VM or a device: the same of the vCPU created first, as the launch
+ * commands seal all vCPUs of a VM at once.
+ */
+enum kw_state {
+	KW_STATE_BUILDING,
+	KW_STATE_SEALED,
+	_KW_STATE_MAX,
+};
+
+/* In rising order of strictness: the strictest of all matching policies wins. */
+enum kw_verdict {
+	KW_ALLOW,
+	KW_AUDIT,
+	KW_DENY,
+	KW_KILL,
+	_KW_VERDICT_MAX,
+};
+
+enum kw_entry {
+	KW_ENTRY_NATIVE,
+	KW_ENTRY_COMPAT, /* int 0x80, or x32 */
+	_KW_ENTRY_MAX,
+};
+
+enum kw_backend_id {
+	KW_BACKEND_NONE,
+	KW_BACKEND_LSM,
+	KW_BACKEND_FMOD_RET,
+	KW_BACKEND_TRACEPOINT,
+	_KW_BACKEND_MAX,
+};
+
+/* Operations the BPF programs know by index; the rest is the daemon's table. */
+enum kw_fixed_operation {
+	KW_OP_CANARY,
+	KW_OP_VM_DESTROY, /* the end of a VM: no ioctl, cannot be refused */
+	KW_OP_CREATE_VM,
+	_KW_OP_FIXED_MAX,
+};
+
+/* Strings of unknown length: unknown and truncated ones match every pattern. */
+#define KW_PATH_UNKNOWN (1 << 0)
+#define KW_PATH_TRUNCATED (1 << 1)
+
+struct kw_path {
+	__u16 len;		/* without the NUL */
+	__u16 flags;		/* KW_PATH_* */
+	char text[KW_PATH_MAX]; /* NUL-terminated, zero-filled */
+};
+
+/* Who created a VM, or issues an ioctl. Ids are those of the initial namespaces. */
+struct kw_identity {
+	__u64 cgroup_id;
+	__u32 pid; /* thread group id */
+	__u32 tid;
+	__u32 uid;
+	__u32 gid;
+	char comm[KW_COMM_LEN];
+	/* Seen from the root of the mount namespace: chroot(2) does not alter it. */
+	struct kw_path exe;
+	struct kw_path cgroup; /* cgroup2, from its root */
+	/* The systemd unit, as a part of .cgroup.text; empty when there is none. */
+	__u16 unit_offset;
+	__u16 unit_len;
+	__u32 pad;
+};
+
+/* struct kw_vm.flags */
+#define KW_VM_PRIVATE_MEMORY (1 << 0)	/* kvm->arch.has_private_mem */
+#define KW_VM_PROTECTED_STATE (1 << 1)	/* kvm->arch.has_protected_state */
+#define KW_VM_ADOPTED (1 << 2)		/* existed before we saw it being created */
+#define KW_VM_CANARY (1 << 3)		/* the daemon's own, never shown */
+#define KW_VM_ES (1 << 4)		/* an SEV-ES context was seen on a type-0 VM */
+#define KW_VM_SEALED (1 << 5)		/* a sealed vCPU was seen */
+
+/* A living VM: the value of the vms map, whose key is its struct kvm's address. */
+struct kw_vm {
+	__u64 id;	/* unique while the counters map lives, from 1 */
+	__u64 born_ns;	/* CLOCK_BOOTTIME, of creation or of adoption */
+
+	/*
+	 * The policies whose selector matches, by generation. .matched[1] is for
+	 * the type LEGACY_SEV_ES, which a VM of type 0 may become after its birth.
+	 * Written as under a sequence lock: see vm_matched() in vm.h.
+	 */
+	__u64 match_generation;
+	__u64 matched[2];
+
+	__u64 audited;
+	__u64 denied;
+	__u64 killed;
+
+	__u32 type;	/* enum kw_vm_type, at creation */
+	__u32 kvm_type; /* KVM's own number */
+	__u32 flags;	/* KW_VM_* */
+	__u32 vcpus;	/* as of the last walk of the iterator */
+	__u32 sweep;	/* the last walk of the iterator that saw it */
+	__u32 pad;
+
+	struct kw_identity creator;
+};
+
+enum kw_event_kind {
+	KW_EVENT_IOCTL,	     /* a verdict on an ioctl */
+	KW_EVENT_VM_CREATED, /* a rule on KVM_CREATE_VM audits it */
+	KW_EVENT_VM_DESTROYED,
+	_KW_EVENT_MAX,
+};
+
+/* One record of the ring buffer. */
+struct kw_event {
+	__u64 seq;	  /* gapless; a gap is a lost event */
+	__u64 time_ns;	  /* CLOCK_BOOTTIME */
+	__u64 generation; /* of the rule table that decided */
+	__u64 vm_id;	  /* 0: no VM yet */
+
+	__u16 kind;	/* enum kw_event_kind */
+	__u16 verdict;	/* what was done: enum kw_verdict */
+	__u16 intended; /* what the rule says: differs in audit mode, or under a
+			 * backend that cannot refuse */
+	__u16 error;	/* errno given to the caller, or 0 */
+
+	__u16 operation;
+	__u16 scope; /* enum kw_scope */
+	__u16 state; /* enum kw_state */
+	__u16 entry; /* enum kw_entry */
+
+	__u32 command; /* the ioctl's number */
+	__s32 vcpu;    /* vCPU index, or -1 */
+
+	__u16 policy; /* index in its generation, or KW_NONE */
+	__u16 rule;
+	__u16 backend; /* enum kw_backend_id */
+	__u16 vm_type; /* enum kw_vm_type, in force: may be LEGACY_SEV_ES */
+
+	__u32 vm_flags; /* KW_VM_* */
+	__u32 kvm_type;
+
+	/* pid, tid, uid, gid, comm and cgroup_id are the caller's; exe, cgroup and
+	 * unit are the VM's creator's, which has the same mm. */
+	struct kw_identity caller;
+};
+
+/* Shared by all generations of the programs: the pinned counters map. */
+struct kw_counters {
+	__u64 next_vm_id;
+	__u64 seq;  /* the number of events attempted */
+	__u64 lost; /* of these, how many found no room in the ring */
+	__u64 vms_full;	 /* records that found no room in the vms map */
+	__u64 no_memory; /* decisions taken without an identity, all policies matching */
+};
+
+/* Per CPU. */
+struct kw_stats {
+	__u64 checked; /* KVM ioctls that reached the rule table */
+	__u64 adopted;
+	__u64 canary[_KW_ENTRY_MAX]; /* canary ioctls seen */
+};
+
+/*
+ * A pattern has at most one '*', which stands for any run of bytes. text is
+ * the part before it followed by the part after it.
+ */
+struct kw_glob {
+	__u16 prefix_len;
+	__u16 suffix_len;
+	__u16 star; /* 0: the whole text is the prefix and must be equal */
+	__u16 pad;
+	char text[KW_PATH_MAX];
+};
+
+/* struct kw_selector.tests */
+#define KW_SELECT_EXE (1 << 0)
+#define KW_SELECT_UNIT (1 << 1)
+#define KW_SELECT_USER (1 << 2)
+
+struct kw_selector {
+	__u32 types; /* one bit per enum kw_vm_type */
+	__u32 tests; /* KW_SELECT_* */
+	__u32 uid;
+	__u32 pad;
+	struct kw_glob exe;
+	struct kw_glob unit;
+};
+
+/* Which operation a 32-bit ioctl number is; .command 0 is an empty slot. */
+struct kw_slot {
+	__u32 command;
+	__u16 operation;
+	__u16 scopes; /* one bit per enum kw_scope */
+};
+
+/*
+ * The policies whose first matching rule for this operation and state gives the
+ * verdict. A policy in audit mode has its bit in .audit for all three.
+ */
+struct kw_cell {
+	__u64 kill;
+	__u64 deny;
+	__u64 audit;
+};
+
+/* Of one policy in one cell: its rule, the rule's verdict, and the errno of deny. */
+struct kw_origin {
+	__u16 rule;
+	__u8 verdict; /* enum kw_verdict, as written */
+	__u8 error;
+};
+
+/* One compiled policy set: the only element of an inner map of "tables". */
+struct kw_table {
+	__u64 generation;
+	__u32 policies;	       /* how many of .selectors are set */
+	__u32 slot_multiplier; /* see kw_slot_index() */
+	struct kw_slot slots[KW_SLOTS];
+	struct kw_cell cells[KW_OPERATIONS_MAX][_KW_STATE_MAX];
+	struct kw_origin origins[KW_OPERATIONS_MAX][_KW_STATE_MAX][KW_POLICIES_MAX];
+	struct kw_selector selectors[KW_POLICIES_MAX];
+};
+
+_Static_assert(sizeof(struct kw_path) == 4 + KW_PATH_MAX, "kw_path has holes");
+_Static_assert(sizeof(struct kw_identity) == 40 + 2 * sizeof(struct kw_path) + 8,
+	       "kw_identity has holes");
+_Static_assert(sizeof(struct kw_vm) == 88 + sizeof(struct kw_identity), "kw_vm has holes");
+_Static_assert(sizeof(struct kw_event) == 72 + sizeof(struct kw_identity), "kw_event has holes");
+_Static_assert(sizeof(struct kw_selector) == 16 + 2 * (8 + KW_PATH_MAX), "kw_selector has holes");
+_Static_assert(sizeof(struct kw_origin) == 4, "kw_origin has holes");
+_Static_assert(KW_POLICIES_MAX == 64, "masks are 64 bits wide");
+
+#endif

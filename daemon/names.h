@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The words of policies and events, and what they stand for. */
+#ifndef KVMWARDEN_NAMES_H
+#define KVMWARDEN_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kvmwarden.h"
+
+/*
+ * All strings are static. A kw_*_name() of a value out of range is "unknown";
+ * kw_*_from_name() returns the value, or -EINVAL.
+ */
+const char *kw_type_name(unsigned int type);		/* enum kw_vm_type: "sev-snp" */
+const char *kw_scope_name(unsigned int scope);		/* enum kw_scope: "vcpu" */
+const char *kw_state_name(unsigned int state);		/* enum kw_state: "sealed" */
+const char *kw_verdict_name(unsigned int verdict);	/* enum kw_verdict: "deny" */
+const char *kw_entry_name(unsigned int entry);		/* enum kw_entry: "native" */
+const char *kw_backend_name(unsigned int backend);	/* enum kw_backend_id: "fmod_ret" */
+const char *kw_event_kind_name(unsigned int kind);	/* enum kw_event_kind: "ioctl", "vm-created" */
+int kw_type_from_name(const char *name);
+int kw_state_from_name(const char *name);
+int kw_verdict_from_name(const char *name);
+int kw_entry_from_name(const char *name);
+int kw_backend_from_name(const char *name);
+
+/* errno names: "EPERM" <-> EPERM. NULL, or -EINVAL, for those without one. */
+const char *kw_errno_name(int error);
+int kw_errno_from_name(const char *name);
+
+/*
+ * An operation: an ioctl of KVM, or a pseudo-operation without a command
+ * (VM_DESTROY). The index in the table is what struct kw_event.operation holds.
+ */
+struct kw_operation {
+	const char *name;	/* "KVM_SET_REGS" */
+	uint32_t command;	/* the full 32-bit number; 0 for pseudo-operations */
+	uint32_t scopes;	/* one bit per enum kw_scope it exists on */
+	bool refusable;		/* false: only allow and audit make sense */
+};
+
+/* A named set of operations: "@set-registers". */
+struct kw_group {
+	const char *name;	/* with the '@' */
+	const char *description;
+	const uint16_t *operations; /* indices */
+	size_t count;
+};
+
+/* The number of operations; at most KW_OPERATIONS_MAX. The first are enum kw_fixed_operation. */
+size_t kw_operation_count(void);
+/* NULL when index is out of range. KW_OP_CANARY has a name but is not found by name. */
+const struct kw_operation *kw_operation(unsigned int index);
+/* The index, or -EINVAL. */
+int kw_operation_from_name(const char *name);
+/* The index of the operation with this number on this scope, or -EINVAL. */
+int kw_operation_from_command(uint32_t command, unsigned int scope);
+
+size_t kw_group_count(void);
+const struct kw_group *kw_group(unsigned int index);
+const struct kw_group *kw_group_from_name(const char *name);
+
+/*
+ * The member of a list (iterated by next(index) until NULL) nearest to a
+ * misspelt name by edit distance, case ignored; NULL when none is near enough.
+ */
+const char *kw_nearest(const char *name, const char *(*next)(unsigned int index));
+const char *kw_operation_list(unsigned int index); /* operations, then groups: for kw_nearest() */
+const char *kw_type_list(unsigned int index);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A policy as its author wrote it, and the files policies come from. */
+#ifndef KVMWARDEN_POLICY_H
+#define KVMWARDEN_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diag.h"
+#include "kvmwarden.h"
+
+/* The largest policy file that is read, in bytes. */
+#define KW_POLICY_FILE_MAX (1024 * 1024)
+
+enum kw_mode {
+	KW_MODE_AUDIT,	 /* verdicts are reported instead of applied */
+	KW_MODE_ENFORCE,
+};
+
+struct kw_rule {
+	uint8_t operations[KW_OPERATIONS_MAX / 8]; /* bit set of operation indices */
+	uint32_t states;  /* one bit per enum kw_state */
+	uint8_t verdict;  /* enum kw_verdict */
+	uint8_t error;	  /* errno for deny and kill; default EPERM */
+	unsigned int line; /* where the rule starts, from 1 */
+};
+
+struct kw_policy {
+	char *name;
+	char *description; /* or NULL */
+	char *file;	   /* the path it was read from */
+	unsigned int line; /* of the key "policy" */
+	enum kw_mode mode;
+	struct kw_selector selector;
+	char *exe;  /* the selectors as written, or NULL */
+	char *unit;
+	char *user;
+	struct kw_rule *rules;
+	size_t rule_count;
+};
+
+struct kw_policy_set {
+	struct kw_policy *policies; /* at most KW_POLICIES_MAX; earlier ones name a verdict first */
+	size_t count;
+};
+
+/* Releases what the set owns; harmless on (struct kw_policy_set){}. */
+void kw_policy_set_done(struct kw_policy_set *set);
+
+/*
+ * Reads one file and appends its policy. strict_owner also demands that the
+ * file belongs to root and that nobody else can write it: for what a daemon
+ * obeys, not for "policy check".
+ * -EINVAL for whatever is wrong with the text, or with the set it would make
+ * (duplicate name, 65th policy); another errno when the file cannot be read.
+ * *reterr says which and where; the set is unchanged on failure.
+ */
+int kw_policy_read(const char *path, bool strict_owner, struct kw_policy_set *set,
+		   struct kw_diag *reterr);
+
+/* The default search path, strongest first, ending in NULL. */
+extern const char *const kw_policy_default_dirs[];
+
+/*
+ * Reads every *.yaml of the directories (strongest first, NULL-terminated), in
+ * the order of their file names. A name that a stronger directory has is
+ * masked; a symbolic link to /dev/null as the stronger one disables it. A
+ * missing directory is no error when missing_ok. The files obey strict_owner.
+ * All or nothing: on failure *ret is untouched.
+ */
+int kw_policy_set_load(const char *const *dirs, bool missing_ok, struct kw_policy_set *ret,
+		       struct kw_diag *reterr);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A compiled policy set: the table for the kernel and the names behind its indices. */
+#ifndef KVMWARDEN_RULESET_H
+#define KVMWARDEN_RULESET_H
+
+#include "decide.h"
+#include "policy.h"
+
+struct kw_ruleset {
+	struct kw_policy_set set; /* owned */
+	struct kw_table table;	  /* what the kernel gets, byte for byte */
+};
+
+/*
+ * Compiles the set into a table of this generation and takes it over: on
+ * success *set is empty and *ret owns everything; on failure nothing changes.
+ * -ENOMEM, or -EINVAL with *reterr (a rule for an operation that cannot be refused...).
+ */
+int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw_ruleset **ret,
+		       struct kw_diag *reterr);
+struct kw_ruleset *kw_ruleset_free(struct kw_ruleset *rs); /* returns NULL; NULL is fine */
+
+/* NULL when the index is KW_NONE or out of range. */
+const struct kw_policy *kw_ruleset_policy(const struct kw_ruleset *rs, unsigned int policy);
+const struct kw_rule *kw_ruleset_rule(const struct kw_ruleset *rs, unsigned int policy,
+				      unsigned int rule);
+
+/* Does any rule of a policy in enforce mode say deny or kill? Then a backend that refuses is needed. */
+bool kw_ruleset_refuses(const struct kw_ruleset *rs);
+
+/*
+ * The verdict for an operation in a state on a VM of this type whose creator is
+ * who: the procedure of the BPF programs, run here.
+ */
+void kw_ruleset_explain(const struct kw_ruleset *rs, unsigned int operation, unsigned int state,
+			unsigned int type, const struct kw_identity *who, struct kw_decision *ret);
+
+#endif
