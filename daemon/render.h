@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events, VMs and the daemon's status as JSON. */
+#ifndef KVMWARDEN_RENDER_H
+#define KVMWARDEN_RENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "json.h"
+#include "kvmwarden.h"
+#include "ruleset.h"
+
+/* Raised when a field changes meaning or goes; fields may be added at any time. */
+#define KW_EVENT_VERSION 1
+
+/* What events of one boot of one host have in common. All borrowed. */
+struct kw_origin_host {
+	const char *host;
+	const char *boot_id;
+	uint64_t realtime_offset_ns; /* CLOCK_REALTIME - CLOCK_BOOTTIME */
+};
+
+/*
+ * One event as a JSON object without a newline. rules is the set of the event's
+ * generation, or NULL when it is no longer known: then the indices are given
+ * and the names are null.
+ */
+void kw_render_event(struct kw_json *json, const struct kw_event *event,
+		     const struct kw_ruleset *rules, const struct kw_origin_host *host);
+
+/*
+ * An event of the daemon itself: "started", "stopped", "policy-loaded",
+ * "policy-refused", "lost", "proof-failed". The caller adds members between the
+ * two calls.
+ */
+void kw_render_own_event_begin(struct kw_json *json, const char *event, uint64_t seq,
+			       uint64_t time_ns, const struct kw_origin_host *host);
+void kw_render_own_event_end(struct kw_json *json);
+
+/* A living VM. Names of the matched policies are taken from rules (may be NULL). */
+void kw_render_vm(struct kw_json *json, const struct kw_vm *vm, const struct kw_ruleset *rules,
+		  const struct kw_origin_host *host);
+
+enum kw_enforcement {
+	KW_STARTING,
+	KW_ENFORCING, /* the backend refuses, proved, or nothing asks it to */
+	KW_AUDITING,  /* policies ask for a refusal this backend cannot give */
+	KW_DEGRADED,  /* the last proof failed */
+};
+
+/* Why a stronger backend is not in use. Strings are owned by whoever fills the status. */
+struct kw_backend_refusal {
+	unsigned int backend; /* enum kw_backend_id */
+	const char *reason;
+};
+
+struct kw_status {
+	enum kw_enforcement enforcement;
+	const char *reason; /* one sentence: what falls short, or NULL */
+	unsigned int backend;
+	bool refuses; /* the backend can refuse */
+	bool pinned;
+	uint32_t pid;
+	uint64_t since_ns; /* CLOCK_REALTIME */
+	uint64_t proved_ns; /* CLOCK_REALTIME of the last proof, 0: none */
+	bool proved[_KW_ENTRY_MAX];
+	bool compat_absent; /* the kernel has no 32-bit entry */
+	uint64_t vms;
+	struct kw_counters counters;
+	struct kw_stats stats; /* summed over the CPUs */
+	uint64_t missed; /* runs of our programs the kernel skipped (recursion_misses) */
+	const struct kw_backend_refusal *refusals;
+	size_t refusal_count;
+	const struct kw_ruleset *rules; /* in force, or NULL */
+	const char *policy_error; /* why the last reload was refused, or NULL */
+};
+
+/* "enforcing", "auditing", ... */
+const char *kw_enforcement_name(enum kw_enforcement enforcement);
+void kw_render_status(struct kw_json *json, const struct kw_status *status);
+
+#endif
