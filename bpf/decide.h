@@ -105,21 +105,23 @@ static inline int kw_glob_matches(const struct kw_glob *glob, const struct kw_pa
 	return len == glob->prefix_len && kw_prefix_matches(glob, path, from);
 }
 
-/* Does the policy apply to a VM of this type, created by this process? */
+/*
+ * Does the policy apply to a VM of this type, created by this process? Every
+ * policy does to one of unknown type.
+ */
 KW_PURE int kw_selector_matches(const struct kw_selector *sel, const struct kw_identity *who,
 				__u32 type)
 {
 	if (!sel || !who)
 		return 1;
-	if (type < KW_TYPE_UNKNOWN && !(sel->types & (1u << type)))
+	if (type != KW_TYPE_UNKNOWN && !(sel->types & (1u << type)))
 		return 0;
 	if ((sel->tests & KW_SELECT_USER) && sel->uid != who->uid)
 		return 0;
 	if ((sel->tests & KW_SELECT_EXE) && !who->exe.flags &&
 	    !kw_glob_matches(&sel->exe, &who->exe, 0, who->exe.len))
 		return 0;
-	/* A cgroup path is cut at its end: a unit that was found is whole. */
-	if ((sel->tests & KW_SELECT_UNIT) && (who->unit_len || !who->cgroup.flags) &&
+	if ((sel->tests & KW_SELECT_UNIT) && !who->cgroup.flags &&
 	    !kw_glob_matches(&sel->unit, &who->cgroup, who->unit_offset, who->unit_len))
 		return 0;
 	return 1;

@@ -49,6 +49,7 @@ enum kw_vm_type {
 	KW_TYPE_TDX,
 	KW_TYPE_LEGACY_SEV_ES,
 	KW_TYPE_UNKNOWN,
+	KW_TYPE_NONE, /* an ioctl on /dev/kvm itself: policies without vm-types apply */
 	_KW_TYPE_MAX,
 };
 
@@ -103,14 +104,14 @@ enum kw_fixed_operation {
 	_KW_OP_FIXED_MAX,
 };
 
-/* Strings of unknown length: unknown and truncated ones match every pattern. */
+/* Unknown and truncated strings match every pattern. */
 #define KW_PATH_UNKNOWN (1 << 0)
 #define KW_PATH_TRUNCATED (1 << 1)
 
 struct kw_path {
 	__u16 len;		/* without the NUL */
 	__u16 flags;		/* KW_PATH_* */
-	char text[KW_PATH_MAX]; /* NUL-terminated, zero-filled */
+	char text[KW_PATH_MAX]; /* NUL-terminated, zero-filled; a truncated one lacks its start */
 };
 
 /* Who created a VM, or issues an ioctl. Ids are those of the initial namespaces. */
@@ -240,7 +241,7 @@ struct kw_glob {
 #define KW_SELECT_USER (1 << 2)
 
 struct kw_selector {
-	__u32 types; /* one bit per enum kw_vm_type */
+	__u32 types; /* one bit per enum kw_vm_type; all bits: any */
 	__u32 tests; /* KW_SELECT_* */
 	__u32 uid;
 	__u32 pad;

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The way of one ioctl: whose file, which operation, which verdict, which event. */
+#ifndef KVMWARDEN_CHECK_H
+#define KVMWARDEN_CHECK_H
+
+#include "vm.h"
+
+/* What is asked of us: an ioctl, or the birth or end of a VM. */
+struct request {
+	__u64 kvm;
+	__u64 vcpu; /* or 0 */
+	__u32 command;
+	__u32 operation;
+	__u32 scope;
+	__u32 state;
+	__u32 entry;
+	__u32 kind; /* enum kw_event_kind */
+	__u32 type; /* enum kw_vm_type, in force */
+};
+
+/* Most ioctls of a host leave here: not KVM's, or no rule names them. */
+static __always_inline bool worth_checking(__u32 command)
+{
+	return (command >> 8 & 0xff) == KW_IOC_TYPE && kw_interesting[command & 0xff];
+}
+
+/* Whose file is it? False: not KVM's. Any file can be given a KVM ioctl number. */
+static __always_inline bool find_target(struct request *req, __u64 file)
+{
+	__u64 fop = LOAD64(file, struct file, f_op);
+	__u64 data;
+
+	if (!fop)
+		return false;
+	data = LOAD64(file, struct file, private_data);
+	if (fop == kw_fops[KW_SCOPE_VCPU]) {
+		req->scope = KW_SCOPE_VCPU;
+		req->vcpu = data;
+		req->kvm = LOAD64(data, struct kvm_vcpu, kvm);
+	} else if (fop == kw_fops[KW_SCOPE_VM]) {
+		req->scope = KW_SCOPE_VM;
+		req->kvm = data;
+	} else if (fop == kw_fops[KW_SCOPE_DEVICE]) {
+		req->scope = KW_SCOPE_DEVICE;
+		req->kvm = LOAD64(data, struct kvm_device, kvm);
+	} else if (fop == kw_fops[KW_SCOPE_SYSTEM]) {
+		req->scope = KW_SCOPE_SYSTEM;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Writes the event of a decision that has been taken. A full ring changes nothing but a count. */
+static __noinline int emit(const struct request *req, const struct kw_decision *decision,
+			   const struct kw_vm *vm, __u64 generation)
+{
+	struct kw_counters *count = only_element(&counters);
+	__u64 seq, id;
+	struct kw_event *e;
+
+	if (!count)
+		return 0;
+	seq = __sync_fetch_and_add(&count->seq, 1) + 1;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		__sync_fetch_and_add(&count->lost, 1);
+		return 0;
+	}
+	e->seq = seq;
+	e->time_ns = bpf_ktime_get_boot_ns();
+	e->generation = generation;
+	e->vm_id = vm->id;
+	e->kind = req->kind;
+	e->verdict = decision->verdict;
+	e->intended = decision->intended;
+	e->error = decision->error;
+	e->operation = req->operation;
+	e->scope = req->scope;
+	e->state = req->state;
+	e->entry = req->entry;
+	e->command = req->command;
+	e->vcpu = req->vcpu ? (__s32)LOAD32(req->vcpu, struct kvm_vcpu, vcpu_idx) : -1;
+	e->policy = decision->policy;
+	e->rule = decision->rule;
+	e->backend = kw_backend;
+	e->vm_type = req->type;
+	e->vm_flags = vm->flags;
+	e->kvm_type = vm->kvm_type;
+	__builtin_memcpy(&e->caller, &vm->creator, sizeof(e->caller));
+	id = bpf_get_current_pid_tgid();
+	e->caller.pid = id >> 32;
+	e->caller.tid = (__u32)id;
+	id = bpf_get_current_uid_gid();
+	e->caller.uid = (__u32)id;
+	e->caller.gid = id >> 32;
+	e->caller.cgroup_id = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(e->caller.comm, sizeof(e->caller.comm));
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/*
+ * Carries a decision out; returns 0 or the errno to refuse with. Killing means
+ * SIGKILL to the caller's thread group and, where the backend can, refusal.
+ */
+static __always_inline __u32 apply(const struct request *req, struct kw_decision *decision,
+				   struct kw_vm *vm, __u64 generation)
+{
+	if (kw_backend == KW_BACKEND_TRACEPOINT) {
+		if (decision->verdict == KW_DENY)
+			decision->verdict = KW_AUDIT;
+		decision->error = 0;
+	}
+	switch (decision->verdict) {
+	case KW_ALLOW:
+		return 0;
+	case KW_AUDIT:
+		__sync_fetch_and_add(&vm->audited, 1);
+		break;
+	case KW_DENY:
+		__sync_fetch_and_add(&vm->denied, 1);
+		break;
+	case KW_KILL:
+		bpf_send_signal(9 /* SIGKILL */);
+		__sync_fetch_and_add(&vm->killed, 1);
+		break;
+	}
+	emit(req, decision, vm, generation);
+	return decision->error;
+}
+
+/*
+ * An ioctl on /dev/kvm: there is no VM yet. KVM_CREATE_VM is decided for the VM
+ * it asks for, whose type is the scalar argument; when it is only audited, the
+ * event is that of the birth.
+ */
+static __noinline __u32 check_system(const struct kw_table *table, struct request *req, __u64 arg)
+{
+	struct kw_decision decision;
+	struct kw_vm *vm;
+	bool creation = req->operation == KW_OP_CREATE_VM;
+
+	vm = scratch_vm(bpf_get_current_task());
+	if (!vm)
+		return creation ? 12 /* ENOMEM */ : 0;
+	vm->kvm_type = arg;
+	vm->type = KW_TYPE_NONE;
+	if (creation)
+		vm->type = arg <= KW_TYPE_TDX ? arg : KW_TYPE_UNKNOWN;
+	if (creation && vm->creator.pid == kw_self)
+		return 0;
+	req->type = vm->type;
+	kw_decide(&table->cells[req->operation & (KW_OPERATIONS_MAX - 1)][KW_STATE_BUILDING],
+		  table->origins[req->operation & (KW_OPERATIONS_MAX - 1)][KW_STATE_BUILDING],
+		  match_policies(table, vm, vm->type), &decision);
+	if (creation && (decision.verdict <= KW_AUDIT ||
+			 (decision.verdict == KW_DENY && kw_backend == KW_BACKEND_TRACEPOINT)))
+		return 0;
+	return apply(req, &decision, vm, table->generation);
+}
+
+/* An ioctl on a VM, a vCPU or a device. */
+static __noinline __u32 check_vm(const struct kw_table *table, struct request *req)
+{
+	struct kw_decision decision;
+	__u64 task = bpf_get_current_task();
+	__u64 mm = LOAD64(task, struct task_struct, mm);
+	__u64 vcpu, matched = ~0ull;
+	struct kw_vm *vm;
+	bool es = false;
+	__u32 op = req->operation & (KW_OPERATIONS_MAX - 1);
+
+	/* KVM answers EIO to anyone but the process that made the VM. */
+	if (LOAD64(req->kvm, struct kvm, mm) != mm)
+		return 0;
+	STAT(checked);
+	vm = bpf_map_lookup_elem(&vms, &req->kvm);
+	if (!vm) {
+		STAT(adopted);
+		vm = vm_record(req->kvm, task, KW_TYPE_DEFAULT, KW_VM_ADOPTED);
+	}
+	if (!vm)
+		return 12 /* ENOMEM: who it is cannot be known, so nothing may pass */;
+	if (op == KW_OP_CANARY) {
+		if (!(vm->flags & KW_VM_CANARY))
+			return 0;
+		STAT(canary[req->entry & 1]);
+		return kw_backend == KW_BACKEND_TRACEPOINT ? 0 : KW_CANARY_ERRNO;
+	}
+
+	vcpu = req->vcpu ?: first_vcpu(req->kvm);
+	req->state = vcpu_sealed(vcpu) ? KW_STATE_SEALED : KW_STATE_BUILDING;
+	req->type = vm->type;
+	if (vm->type == KW_TYPE_DEFAULT && has_es_context(req->kvm, vcpu)) {
+		req->type = KW_TYPE_LEGACY_SEV_ES;
+		es = true;
+		if (!(vm->flags & KW_VM_ES))
+			__sync_fetch_and_or(&vm->flags, KW_VM_ES);
+	}
+	if (req->state == KW_STATE_SEALED && !(vm->flags & KW_VM_SEALED))
+		__sync_fetch_and_or(&vm->flags, KW_VM_SEALED);
+
+	matched = vm_matched(table, vm, es);
+	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1], matched,
+		  &decision);
+	return apply(req, &decision, vm, table->generation);
+}
+
+/* The decision on one ioctl: 0, or the errno to refuse it with. */
+static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
+{
+	struct request req = {
+		.command = command,
+		.entry = entry,
+		.kind = KW_EVENT_IOCTL,
+	};
+	const struct kw_table *table = current_table();
+	const struct kw_slot *slot;
+
+	if (!table)
+		return 0;
+	slot = &table->slots[kw_slot_index(command, table->slot_multiplier) & (KW_SLOTS - 1)];
+	if (slot->command != command)
+		return 0;
+	if (!find_target(&req, file) || !(slot->scopes & (1u << req.scope)))
+		return 0;
+	req.operation = slot->operation;
+	if (req.scope == KW_SCOPE_SYSTEM)
+		return check_system(table, &req, arg);
+	return check_vm(table, &req);
+}
+
+/* Records a VM that was just created by the current task. */
+static __noinline int vm_created(__u64 kvm, __u32 kvm_type)
+{
+	struct request req = {
+		.kvm = kvm,
+		.command = KW_CMD_CREATE_VM,
+		.operation = KW_OP_CREATE_VM,
+		.scope = KW_SCOPE_SYSTEM,
+		.kind = KW_EVENT_VM_CREATED,
+	};
+	const struct kw_table *table = current_table();
+	struct kw_decision decision;
+	struct kw_vm *vm;
+
+	vm = vm_record(kvm, bpf_get_current_task(), kvm_type, 0);
+	if (!vm || !table || (vm->flags & KW_VM_CANARY))
+		return 0;
+	req.type = vm->type;
+	kw_decide(&table->cells[KW_OP_CREATE_VM][KW_STATE_BUILDING],
+		  table->origins[KW_OP_CREATE_VM][KW_STATE_BUILDING],
+		  vm_matched(table, vm, false), &decision);
+	if (decision.verdict == KW_ALLOW)
+		return 0;
+	/* It exists: what should have been refused can only be told. */
+	decision.verdict = KW_AUDIT;
+	decision.error = 0;
+	__sync_fetch_and_add(&vm->audited, 1);
+	return emit(&req, &decision, vm, table->generation);
+}
+
+/* Forgets a VM that is about to be freed. */
+static __noinline int vm_destroyed(__u64 kvm)
+{
+	struct request req = {
+		.kvm = kvm,
+		.operation = KW_OP_VM_DESTROY,
+		.scope = KW_SCOPE_VM,
+		.kind = KW_EVENT_VM_DESTROYED,
+	};
+	const struct kw_table *table = current_table();
+	struct kw_decision decision;
+	struct kw_vm *vm;
+	bool es;
+
+	vm = bpf_map_lookup_elem(&vms, &kvm);
+	if (!vm)
+		return 0;
+	if (table && !(vm->flags & KW_VM_CANARY)) {
+		es = vm->type == KW_TYPE_DEFAULT && (vm->flags & KW_VM_ES);
+		req.type = es ? KW_TYPE_LEGACY_SEV_ES : vm->type;
+		req.state = vm->flags & KW_VM_SEALED ? KW_STATE_SEALED : KW_STATE_BUILDING;
+		kw_decide(&table->cells[KW_OP_VM_DESTROY][req.state & 1],
+			  table->origins[KW_OP_VM_DESTROY][req.state & 1],
+			  vm_matched(table, vm, es), &decision);
+		if (decision.verdict != KW_ALLOW)
+			emit(&req, &decision, vm, table->generation);
+	}
+	bpf_map_delete_elem(&vms, &kvm);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Maps and knobs of the BPF programs. */
+#ifndef KVMWARDEN_MAPS_H
+#define KVMWARDEN_MAPS_H
+
+#include "kernel.h"
+#include "kvmwarden.h"
+
+/* Set by the daemon before loading. */
+const volatile __u32 kw_backend = KW_BACKEND_NONE; /* enum kw_backend_id */
+const volatile _Bool kw_svm = 0; /* struct kvm is embedded in kvm_amd's struct kvm_svm */
+
+/*
+ * The daemon opens one KVM file of each scope and tells their numbers; the
+ * iterator reads off the f_op of each, which is how KVM itself tells its files
+ * from others (file_is_kvm()). This needs no symbol table. -1: not to be learnt.
+ */
+__s32 kw_learn_fds[_KW_SCOPE_MAX] = {-1, -1, -1, -1};
+__u64 kw_fops[_KW_SCOPE_MAX];
+
+/* The daemon's thread group, learnt in the same pass: its VMs are the canary. */
+__u32 kw_self;
+
+/* Number of the iterator's current walk: see struct kw_vm.sweep. */
+__u32 kw_sweep;
+
+/*
+ * By the low byte of an ioctl number: may a rule name it? While tables are
+ * exchanged this covers both. Everything else leaves the hook here.
+ */
+__u8 kw_interesting[256];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KW_VMS_MAX);
+	__type(key, __u64); /* struct kvm * */
+	__type(value, struct kw_vm);
+} vms SEC(".maps");
+
+/*
+ * Where a record is put together. Per task and not per CPU: the programs can be
+ * preempted, and another task may run them on the same CPU meanwhile.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kw_vm);
+} scratch SEC(".maps");
+
+struct table_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kw_table);
+} empty_table SEC(".maps");
+
+/*
+ * The rule table in force. The daemon fills a new inner map, then exchanges it
+ * for the old one: a program sees the whole of either, and the kernel frees the
+ * old one when no program can be reading it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct table_map);
+} tables SEC(".maps") = {.values = {&empty_table}};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kw_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kw_stats);
+} stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} events SEC(".maps");
+
+static __always_inline void *only_element(void *map)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(map, &zero);
+}
+
+#define COUNT(member)                                                                              \
+	do {                                                                                       \
+		struct kw_counters *counters_ = only_element(&counters);                           \
+		if (counters_)                                                                     \
+			__sync_fetch_and_add(&counters_->member, 1);                               \
+	} while (0)
+
+#define STAT(member)                                                                               \
+	do {                                                                                       \
+		struct kw_stats *stats_ = only_element(&stats);                                    \
+		if (stats_)                                                                        \
+			__sync_fetch_and_add(&stats_->member, 1);                                  \
+	} while (0)
+
+static __always_inline const struct kw_table *current_table(void)
+{
+	void *inner = only_element(&tables);
+
+	return inner ? only_element(inner) : 0;
+}
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* VM records: classification, birth, adoption, and which policies match. */
+#ifndef KVMWARDEN_VM_H
+#define KVMWARDEN_VM_H
+
+#include "decide.h"
+#include "identity.h"
+#include "maps.h"
+
+/* .match_generation while another CPU writes .matched. */
+#define KW_MATCH_BUSY (~0ull)
+
+static __always_inline bool vcpu_sealed(__u64 vcpu)
+{
+	return vcpu && LOAD8(vcpu, struct kvm_vcpu, arch.guest_state_protected);
+}
+
+/*
+ * The vCPU created first, or 0: entry 0 of kvm->vcpu_array. An xarray keeps a
+ * lone entry 0 in its head; else the head is a node (bits 10), at most two
+ * levels above the entries, as KVM allows 4096 vCPUs.
+ */
+static __always_inline __u64 first_vcpu(__u64 kvm)
+{
+	__u64 entry;
+	int i;
+
+	if (!HAS_FIELD(struct kvm, vcpu_array))
+		return 0;
+	entry = LOAD64(kvm, struct kvm, vcpu_array.xa_head);
+	for (i = 0; i < 3 && (entry & 3) == 2 && entry > 4096; i++)
+		entry = load64(FIELD(entry - 2, struct xa_node, slots[0]));
+	return entry & 3 ? 0 : entry;
+}
+
+/* Has a VM of type 0 an SEV-ES context? A sealed vCPU proves it on any vendor's module. */
+static __always_inline bool has_es_context(__u64 kvm, __u64 vcpu)
+{
+	if (vcpu_sealed(vcpu))
+		return true;
+	if (kw_svm && HAS_FIELD(struct kvm_svm, sev_info.es_active))
+		return LOAD8(kvm, struct kvm_svm, sev_info.es_active);
+	return false;
+}
+
+static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type)
+{
+	if (HAS_FIELD(struct kvm, arch.vm_type))
+		kvm_type = LOAD8(kvm, struct kvm, arch.vm_type);
+	vm->kvm_type = kvm_type;
+	vm->type = kvm_type <= KW_TYPE_TDX ? kvm_type : KW_TYPE_UNKNOWN;
+	if (HAS_FIELD(struct kvm, arch.has_private_mem) &&
+	    LOAD8(kvm, struct kvm, arch.has_private_mem))
+		vm->flags |= KW_VM_PRIVATE_MEMORY;
+	if (HAS_FIELD(struct kvm, arch.has_protected_state) &&
+	    LOAD8(kvm, struct kvm, arch.has_protected_state))
+		vm->flags |= KW_VM_PROTECTED_STATE;
+}
+
+/* A zeroed record of the current task's own, with the identity of task; NULL without memory. */
+static __always_inline struct kw_vm *scratch_vm(__u64 task)
+{
+	struct kw_vm *vm;
+
+	vm = bpf_task_storage_get(&scratch, bpf_get_current_task_btf(), 0,
+				  BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!vm) {
+		COUNT(no_memory);
+		return 0;
+	}
+	__builtin_memset(vm, 0, sizeof(*vm));
+	identity_of_task(&vm->creator, task);
+	return vm;
+}
+
+/*
+ * Makes the record of a VM that belongs to task. Returns the record in the map;
+ * or the scratch record when the map is full, which decides as well but is not
+ * remembered; or NULL without memory.
+ */
+static __noinline struct kw_vm *vm_record(__u64 kvm, __u64 task, __u32 kvm_type, __u32 flags)
+{
+	struct kw_vm *vm, *stored;
+	struct kw_counters *count = only_element(&counters);
+
+	vm = scratch_vm(task);
+	if (!vm || !count)
+		return 0;
+	vm->id = __sync_fetch_and_add(&count->next_vm_id, 1) + 1;
+	vm->born_ns = bpf_ktime_get_boot_ns();
+	vm->flags = flags;
+	vm->sweep = kw_sweep;
+	if (vm->creator.pid == kw_self)
+		vm->flags |= KW_VM_CANARY;
+	classify(vm, kvm, kvm_type);
+	/* An adoption that comes second keeps the first; a birth replaces what is stale. */
+	bpf_map_update_elem(&vms, &kvm, vm, flags & KW_VM_ADOPTED ? BPF_NOEXIST : BPF_ANY);
+	stored = bpf_map_lookup_elem(&vms, &kvm);
+	if (stored)
+		return stored;
+	COUNT(vms_full);
+	return vm;
+}
+
+/* The policies whose selector matches the VM, were it of this type. */
+__noinline __u64 match_policies(const struct kw_table *table, const struct kw_vm *vm, __u32 type)
+{
+	__u64 matched = 0;
+	__u32 i;
+
+	if (!table || !vm)
+		return ~0ull;
+	for (i = 0; i < KW_POLICIES_MAX; i++) {
+		if (i >= table->policies)
+			break;
+		matched |= (__u64)(kw_selector_matches(&table->selectors[i], &vm->creator, type) & 1)
+			   << i;
+	}
+	return matched;
+}
+
+/*
+ * The policies of this table that match a VM; es: it has an SEV-ES context.
+ *
+ * The answer is kept in the record, under its generation, as under a sequence
+ * lock: a writer claims the record by putting KW_MATCH_BUSY where the older
+ * generation stood, and puts the new one there last. A reader takes the masks
+ * only if the generation is its table's before and after. Whoever loses a race
+ * uses the masks it computed itself. So no mask is ever used with another
+ * table than its own, and a table that was already replaced is never written
+ * over a newer one. x86 keeps the order of loads and of stores; the compiler
+ * is told by barrier().
+ */
+__noinline __u64 vm_matched(const struct kw_table *table, struct kw_vm *vm, __u32 es)
+{
+	volatile __u64 *generation;
+	__u64 seen, matched[2];
+
+	if (!table || !vm)
+		return ~0ull;
+	generation = &vm->match_generation;
+	seen = *generation;
+
+	if (seen == table->generation) {
+		matched[0] = vm->matched[es & 1];
+		barrier();
+		if (*generation == seen)
+			return matched[0];
+	}
+	matched[0] = match_policies(table, vm, vm->type);
+	matched[1] = matched[0];
+	if (vm->type == KW_TYPE_DEFAULT)
+		matched[1] = match_policies(table, vm, KW_TYPE_LEGACY_SEV_ES);
+	if (seen < table->generation &&
+	    __sync_val_compare_and_swap(&vm->match_generation, seen, KW_MATCH_BUSY) == seen) {
+		vm->matched[0] = matched[0];
+		vm->matched[1] = matched[1];
+		barrier();
+		*generation = table->generation;
+	}
+	return es ? matched[1] : matched[0];
+}
+
+#endif

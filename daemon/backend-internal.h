@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The parts of a backend, for backend*.c only. */
+#ifndef KVMWARDEN_BACKEND_INTERNAL_H
+#define KVMWARDEN_BACKEND_INTERNAL_H
+
+#include <bpf/libbpf.h>
+
+#include "backend.h"
+#include "canary.h"
+#include "kvmwarden.skel.h"
+
+#define KW_LINKS_MAX 8
+
+struct kw_backend {
+	unsigned int id;
+	struct kvmwarden_bpf *skel;
+	struct bpf_link *links[KW_LINKS_MAX];
+	size_t link_count;
+	struct ring_buffer *ring;
+	struct kw_counters *counters; /* mapped */
+	struct kw_canary canary;
+	char *epoch; /* directory of our pins, or NULL */
+
+	void (*handle)(void *userdata, const struct kw_event *event); /* while draining */
+	void *userdata;
+};
+
+/* Runs the iterator once, for the whole host. */
+int kw_backend_walk(struct kw_backend *backend);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Brings a backend into the kernel: load, learn, publish, attach, prove, pin. */
+#include "backend.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+
+#include "backend-internal.h"
+#include "pins.h"
+#include "names.h"
+#include "util.h"
+
+/* What libbpf complained of last: the tail of its output, kept for error messages. */
+static char libbpf_said[256];
+
+static int remember_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[sizeof(libbpf_said)];
+	va_list again;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	if (getenv("KVMWARDEN_DEBUG")) {
+		va_copy(again, args);
+		vfprintf(stderr, format, again);
+		va_end(again);
+	}
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	/* The log of the verifier is long, and its first lines say what was refused. */
+	if (!libbpf_said[0])
+		memcpy(libbpf_said, line, sizeof(line));
+	return 0;
+}
+
+static __attribute__((format(printf, 3, 4))) int fail(int error, char **reterr, const char *format,
+						      ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(reterr, format, args) < 0)
+		*reterr = NULL;
+	va_end(args);
+	return error;
+}
+
+/* Which programs a backend consists of. kw_files, the iterator, belongs to all. */
+struct hook {
+	const char *program;
+	unsigned int backends; /* one bit per enum kw_backend_id */
+	bool compat;	       /* needed only where the kernel has a separate compat hook */
+};
+
+#define TRAMPOLINES (1u << KW_BACKEND_LSM | 1u << KW_BACKEND_FMOD_RET)
+
+static const struct hook hooks[] = {
+	/* Births and ends first: a VM made while we attach is then recorded by one or the other. */
+	{"kw_vm_init", TRAMPOLINES, false},
+	{"kw_vm_destroy", TRAMPOLINES, false},
+	{"kw_lsm", 1u << KW_BACKEND_LSM, false},
+	{"kw_lsm_compat", 1u << KW_BACKEND_LSM, true},
+	{"kw_fmod", 1u << KW_BACKEND_FMOD_RET, false},
+	{"kw_fmod_compat", 1u << KW_BACKEND_FMOD_RET, true},
+	{"kw_tp_enter", 1u << KW_BACKEND_TRACEPOINT, false},
+	{"kw_tp_exit", 1u << KW_BACKEND_TRACEPOINT, false},
+};
+
+_Static_assert(KW_ARRAY_SIZE(hooks) <= KW_LINKS_MAX, "room for every link");
+
+static bool hook_wanted(const struct hook *hook, unsigned int id,
+			const struct kw_kernel_facts *facts)
+{
+	if (!(hook->backends & 1u << id))
+		return false;
+	/* Kernels without it pass 32-bit callers through the native hook. */
+	return !hook->compat || facts->security_file_ioctl_compat != KW_FACT_NO;
+}
+
+static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool pin, char **reterr)
+{
+	struct bpf_program *prog;
+	int r, fd;
+
+	b->skel = kvmwarden_bpf__open();
+	if (!b->skel)
+		return fail(-errno, reterr, "cannot open the BPF object: %s", strerror(errno));
+	b->skel->rodata->kw_backend = b->id;
+	b->skel->rodata->kw_svm = facts->kvm_amd == KW_FACT_YES;
+	b->skel->rodata->kw_typed_loads = facts->bpf_rdonly_cast == KW_FACT_YES;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
+		prog = bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
+		bpf_program__set_autoload(prog, hook_wanted(&hooks[i], b->id, facts));
+	}
+	if (pin) {
+		/* Sequence numbers and VM ids go on where an earlier daemon's ended. */
+		fd = bpf_obj_get(KW_PINS_COUNTERS);
+		r = fd < 0 ? 0 : bpf_map__reuse_fd(b->skel->maps.counters, fd);
+		if (fd >= 0)
+			close(fd);
+		if (r < 0)
+			return fail(r, reterr, "%s is not a map of ours: %s; remove it",
+				    KW_PINS_COUNTERS, strerror(-r));
+	}
+	libbpf_said[0] = '\0';
+	r = kvmwarden_bpf__load(b->skel);
+	if (r < 0)
+		return fail(r, reterr, "the kernel refuses to load its programs: %s%s%s",
+			    strerror(-r), libbpf_said[0] ? "; libbpf: " : "", libbpf_said);
+	b->counters = mmap(NULL, sizeof(*b->counters), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   bpf_map__fd(b->skel->maps.counters), 0);
+	if (b->counters == MAP_FAILED) {
+		b->counters = NULL;
+		return fail(-errno, reterr, "cannot map the counters: %s", strerror(errno));
+	}
+	return 0;
+}
+
+/* Tells the programs which f_ops are KVM's, by looking at files of our own. */
+static int learn(struct kw_backend *b, char **reterr)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < _KW_SCOPE_MAX; i++)
+		b->skel->data->kw_learn_fds[i] = b->canary.fds[i];
+	r = kw_backend_walk(b);
+	for (i = 0; i < _KW_SCOPE_MAX; i++)
+		b->skel->data->kw_learn_fds[i] = -1;
+	if (r < 0)
+		return fail(r, reterr, "cannot walk over open files with a BPF iterator: %s",
+			    strerror(-r));
+	for (i = 0; i < KW_SCOPE_DEVICE; i++)
+		if (!b->skel->bss->kw_fops[i])
+			return fail(-EIO, reterr, "the BPF iterator did not find our own KVM files");
+	return 0;
+}
+
+static int attach(struct kw_backend *b, const struct kw_kernel_facts *facts, char **reterr)
+{
+	struct bpf_program *prog;
+	struct bpf_link *link;
+
+	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
+		if (!hook_wanted(&hooks[i], b->id, facts))
+			continue;
+		prog = bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
+		link = bpf_program__attach(prog);
+		if (!link)
+			return fail(-errno, reterr, "cannot attach %s to %s: %s", hooks[i].program,
+				    bpf_program__section_name(prog), strerror(errno));
+		b->links[b->link_count++] = link;
+	}
+	return 0;
+}
+
+static int prove(struct kw_backend *b, char **reterr)
+{
+	struct kw_proof proof;
+	int r;
+
+	r = kw_backend_prove(b, &proof);
+	if (r < 0)
+		return fail(r, reterr, "the proof could not be tried: %s", strerror(-r));
+	if (proof.passed)
+		return 0;
+	if (b->id == KW_BACKEND_LSM && !proof.entries[KW_ENTRY_NATIVE])
+		return fail(-EOPNOTSUPP, reterr,
+			    "it attached and refused nothing: 'bpf' is not in the kernel's lsm= list");
+	return fail(-EOPNOTSUPP, reterr, "it attached, but our canary ioctl was not %s by the %s entry",
+		    kw_backend_refuses(b) ? "refused" : "seen",
+		    proof.entries[KW_ENTRY_NATIVE] ? "32-bit" : "native");
+}
+
+/* Pins our links, and then takes off those of earlier daemons. */
+static int pin_all(struct kw_backend *b, char **reterr)
+{
+	_cleanup_free_ char *epoch = NULL;
+	char path[256];
+	int r;
+
+	if (access(KW_PINS_COUNTERS, F_OK) < 0 && errno == ENOENT) {
+		r = kw_pins_new_epoch(&epoch);
+		if (r == 0)
+			r = bpf_map__pin(b->skel->maps.counters, KW_PINS_COUNTERS);
+	} else {
+		r = kw_pins_new_epoch(&epoch);
+	}
+	if (r < 0)
+		return fail(r, reterr, "cannot pin to %s: %s", KW_PINS, strerror(-r));
+	b->epoch = TAKE_PTR(epoch);
+	for (size_t i = 0; i < b->link_count; i++) {
+		snprintf(path, sizeof(path), "%s/%zu", b->epoch, i);
+		r = bpf_link__pin(b->links[i], path);
+		if (r < 0)
+			return fail(r, reterr, "cannot pin %s: %s", path, strerror(-r));
+	}
+	r = kw_pins_remove_others(b->epoch);
+	if (r < 0)
+		return fail(r, reterr, "cannot remove older pins below %s: %s", KW_PINS,
+			    strerror(-r));
+	return 0;
+}
+
+static int on_event(void *context, void *data, size_t size)
+{
+	struct kw_backend *b = context;
+
+	if (size >= sizeof(struct kw_event) && b->handle)
+		b->handle(b->userdata, data);
+	return 0;
+}
+
+static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
+		    const struct kw_ruleset *rules, bool pin, char **reterr)
+{
+	int r;
+
+	r = kw_canary_open(&b->canary, reterr);
+	if (r < 0)
+		return r;
+	r = load(b, facts, pin, reterr);
+	if (r < 0)
+		return r;
+	r = learn(b, reterr);
+	if (r < 0)
+		return r;
+	r = kw_backend_publish(b, rules);
+	if (r < 0)
+		return fail(r, reterr, "cannot publish the rule table: %s", strerror(-r));
+	b->ring = ring_buffer__new(bpf_map__fd(b->skel->maps.events), on_event, b, NULL);
+	if (!b->ring)
+		return fail(-errno, reterr, "cannot map the ring buffer: %s", strerror(errno));
+	r = attach(b, facts, reterr);
+	if (r < 0)
+		return r;
+	r = prove(b, reterr);
+	if (r < 0)
+		return r;
+	return pin ? pin_all(b, reterr) : 0;
+}
+
+int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
+		    const struct kw_ruleset *rules, bool pin, struct kw_backend **ret,
+		    char **reterr)
+{
+	struct kw_backend *b;
+	int r;
+
+	if (pin) {
+		r = kw_pins_check();
+		if (r < 0)
+			return fail(r, reterr,
+				    "no bpffs is mounted at /sys/fs/bpf: mount it with "
+				    "'mount -t bpf bpf /sys/fs/bpf', or use --no-pin");
+	}
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->id = id;
+	b->canary = KW_CANARY_NONE;
+	libbpf_set_print(remember_libbpf);
+	r = bring_up(b, facts, rules, pin, reterr);
+	if (r < 0) {
+		if (b->epoch)
+			kw_backend_unload(b);
+		kw_backend_free(b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+struct kw_backend *kw_backend_free(struct kw_backend *b)
+{
+	if (!b)
+		return NULL;
+	ring_buffer__free(b->ring);
+	for (size_t i = 0; i < b->link_count; i++)
+		bpf_link__destroy(b->links[i]);
+	if (b->counters)
+		munmap(b->counters, sizeof(*b->counters));
+	kvmwarden_bpf__destroy(b->skel);
+	kw_canary_done(&b->canary);
+	free(b->epoch);
+	free(b);
+	return NULL;
+}
+
+int kw_backend_unload(struct kw_backend *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->link_count; i++)
+		bpf_link__detach(b->links[i]);
+	if (b->epoch)
+		r = kw_pins_remove_all();
+	for (size_t i = 0; i < b->link_count; i++)
+		bpf_link__destroy(b->links[i]);
+	b->link_count = 0;
+	return r;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The BPF programs in the kernel: loaded, fed, proved, read. */
+#ifndef KVMWARDEN_BACKEND_H
+#define KVMWARDEN_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel-facts.h"
+#include "kvmwarden.h"
+#include "ruleset.h"
+
+struct kw_backend;
+
+/*
+ * Loads one backend, publishes rules to it, attaches it and proves that it
+ * works: all of its hooks, or none. On failure nothing of it is left in the
+ * kernel, and *reterr (malloc()ed) is one sentence.
+ *   -EOPNOTSUPP  this kernel does not offer it, or it attached and refused nothing
+ *   -EPERM       the kernel forbids it, or we are not root
+ * and others. The errors of KVM itself (no /dev/kvm) are those of kw_canary_open().
+ * pin: keep enforcing when the daemon is gone; needs bpffs (-ENODEV). A set that
+ * an earlier daemon pinned is replaced only once this one is attached.
+ */
+int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
+		    const struct kw_ruleset *rules, bool pin, struct kw_backend **ret,
+		    char **reterr);
+
+/* What is pinned stays in force; the rest goes. Returns NULL; NULL is fine. */
+struct kw_backend *kw_backend_free(struct kw_backend *backend);
+
+/* Takes everything off, pinned or not. The backend can only be freed afterwards. */
+int kw_backend_unload(struct kw_backend *backend);
+
+unsigned int kw_backend_id(const struct kw_backend *backend);
+bool kw_backend_refuses(const struct kw_backend *backend);
+bool kw_backend_pinned(const struct kw_backend *backend);
+
+/* Puts a rule table in force, whole and at once. On failure the old one stays. */
+int kw_backend_publish(struct kw_backend *backend, const struct kw_ruleset *rules);
+
+struct kw_proof {
+	bool entries[_KW_ENTRY_MAX]; /* the canary was refused (or seen) by this entry */
+	bool compat_absent;	     /* the kernel has no 32-bit entry */
+	bool passed;
+};
+
+/* Issues the canary ioctl by each entry. -errno only when it could not be tried. */
+int kw_backend_prove(struct kw_backend *backend, struct kw_proof *ret);
+
+/* The ring buffer: a pollable fd, and a way to drain it. Events are borrowed. */
+int kw_backend_events_fd(const struct kw_backend *backend);
+int kw_backend_drain(struct kw_backend *backend,
+		     void (*handle)(void *userdata, const struct kw_event *event), void *userdata);
+
+/* Takes the next sequence number, for an event that the daemon makes. */
+uint64_t kw_backend_next_seq(struct kw_backend *backend);
+
+void kw_backend_counters(const struct kw_backend *backend, struct kw_counters *ret);
+int kw_backend_stats(const struct kw_backend *backend, struct kw_stats *ret);
+
+/* How often the kernel skipped one of our programs: each may be an ioctl not checked. */
+uint64_t kw_backend_missed(const struct kw_backend *backend);
+
+/*
+ * Walks over all open files of the host: adopts VMs without a record, refreshes
+ * the records' vCPUs and state. Where births and ends are not hooked (tracepoint)
+ * records that two walks in a row did not meet are removed, each after being
+ * handed to gone.
+ */
+int kw_backend_sweep(struct kw_backend *backend,
+		     void (*gone)(void *userdata, const struct kw_vm *vm), void *userdata);
+
+/* Calls visit for each living VM but the canary, in no order; stops when it returns < 0. */
+int kw_backend_each_vm(struct kw_backend *backend,
+		       int (*visit)(void *userdata, const struct kw_vm *vm), void *userdata);
+
+#endif
