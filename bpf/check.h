@@ -88,6 +88,9 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	e->vm_flags = vm->flags;
 	e->kvm_type = vm->kvm_type;
 	__builtin_memcpy(&e->caller, &vm->creator, sizeof(e->caller));
+	id = bpf_get_current_task();
+	e->caller.started_ns = LOAD64(LOAD64(id, struct task_struct, group_leader),
+				      struct task_struct, start_boottime);
 	id = bpf_get_current_pid_tgid();
 	e->caller.pid = id >> 32;
 	e->caller.tid = (__u32)id;
@@ -148,7 +151,7 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 	vm->type = KW_TYPE_NONE;
 	if (creation)
 		vm->type = arg <= KW_TYPE_TDX ? arg : KW_TYPE_UNKNOWN;
-	if (creation && vm->creator.pid == kw_self)
+	if (creation && is_self(&vm->creator))
 		return 0;
 	req->type = vm->type;
 	kw_decide(&table->cells[req->operation & (KW_OPERATIONS_MAX - 1)][KW_STATE_BUILDING],

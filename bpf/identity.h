@@ -178,6 +178,7 @@ __noinline int identity_of_task(struct kw_identity *who, __u64 task)
 	__u64 css = LOAD64(task, struct task_struct, cgroups);
 	__u64 node = LOAD64(LOAD64(css, struct css_set, dfl_cgrp), struct cgroup, kn);
 	__u64 exe = mm ? LOAD64(mm, struct mm_struct, exe_file) : 0;
+	__u64 leader = LOAD64(task, struct task_struct, group_leader);
 	__u64 comm[2] = {
 		LOAD64(task, struct task_struct, comm),
 		load64(FIELD(task, struct task_struct, comm) + 8),
@@ -185,6 +186,7 @@ __noinline int identity_of_task(struct kw_identity *who, __u64 task)
 
 	if (!who)
 		return 0;
+	who->started_ns = LOAD64(leader, struct task_struct, start_boottime);
 	who->pid = LOAD32(task, struct task_struct, tgid);
 	who->tid = LOAD32(task, struct task_struct, pid);
 	who->uid = LOAD32(cred, struct cred, uid.val);

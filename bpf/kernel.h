@@ -104,6 +104,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
+	__u64 start_boottime;
 	const struct cred *cred;
 	char comm[16];
 	struct files_struct *files;

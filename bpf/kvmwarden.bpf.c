@@ -189,6 +189,8 @@ int kw_files(struct bpf_iter__task_file *ctx)
 	if (kw_learn_fds[KW_SCOPE_SYSTEM] >= 0 &&
 	    task->tgid == (int)(bpf_get_current_pid_tgid() >> 32)) {
 		kw_self = task->tgid;
+		kw_self_started = LOAD64(LOAD64(task, struct task_struct, group_leader),
+					 struct task_struct, start_boottime);
 		for (i = 0; i < _KW_SCOPE_MAX; i++)
 			if (kw_learn_fds[i] == fd)
 				kw_fops[i] = LOAD64(file, struct file, f_op);

@@ -117,7 +117,8 @@ struct kw_path {
 /* Who created a VM, or issues an ioctl. Ids are those of the initial namespaces. */
 struct kw_identity {
 	__u64 cgroup_id;
-	__u32 pid; /* thread group id */
+	__u64 started_ns; /* of the thread group, CLOCK_BOOTTIME: tells a reused pid */
+	__u32 pid;	  /* thread group id */
 	__u32 tid;
 	__u32 uid;
 	__u32 gid;
@@ -285,7 +286,7 @@ struct kw_table {
 };
 
 _Static_assert(sizeof(struct kw_path) == 4 + KW_PATH_MAX, "kw_path has holes");
-_Static_assert(sizeof(struct kw_identity) == 40 + 2 * sizeof(struct kw_path) + 8,
+_Static_assert(sizeof(struct kw_identity) == 48 + 2 * sizeof(struct kw_path) + 8,
 	       "kw_identity has holes");
 _Static_assert(sizeof(struct kw_vm) == 88 + sizeof(struct kw_identity), "kw_vm has holes");
 _Static_assert(sizeof(struct kw_event) == 72 + sizeof(struct kw_identity), "kw_event has holes");

@@ -57,6 +57,11 @@ static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type
 		vm->flags |= KW_VM_PROTECTED_STATE;
 }
 
+static __always_inline bool is_self(const struct kw_identity *who)
+{
+	return who->pid == kw_self && who->started_ns == kw_self_started;
+}
+
 /* A zeroed record of the current task's own, with the identity of task; NULL without memory. */
 static __always_inline struct kw_vm *scratch_vm(__u64 task)
 {
@@ -90,7 +95,7 @@ static __noinline struct kw_vm *vm_record(__u64 kvm, __u64 task, __u32 kvm_type,
 	vm->born_ns = bpf_ktime_get_boot_ns();
 	vm->flags = flags;
 	vm->sweep = kw_sweep;
-	if (vm->creator.pid == kw_self)
+	if (is_self(&vm->creator))
 		vm->flags |= KW_VM_CANARY;
 	classify(vm, kvm, kvm_type);
 	/* An adoption that comes second keeps the first; a birth replaces what is stale. */

@@ -10,8 +10,8 @@
 #include <bpf/bpf.h>
 
 #include "backend-internal.h"
-#include "pins.h"
 #include "names.h"
+#include "pins.h"
 #include "util.h"
 
 /* What libbpf complained of last: the tail of its output, kept for error messages. */
@@ -108,6 +108,10 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 	}
 	libbpf_said[0] = '\0';
 	r = kvmwarden_bpf__load(b->skel);
+	if (r == -EPERM)
+		return fail(r, reterr,
+			    "the kernel forbids BPF programs of this kind (EPERM), as it does "
+			    "under a restricted hypervisor or container");
 	if (r < 0)
 		return fail(r, reterr, "the kernel refuses to load its programs: %s%s%s",
 			    strerror(-r), libbpf_said[0] ? "; libbpf: " : "", libbpf_said);
@@ -266,8 +270,9 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
 	libbpf_set_print(remember_libbpf);
 	r = bring_up(b, facts, rules, pin, reterr);
 	if (r < 0) {
+		/* Ours only: what an earlier daemon pinned goes on. */
 		if (b->epoch)
-			kw_backend_unload(b);
+			kw_pins_remove_epoch(b->epoch);
 		kw_backend_free(b);
 		return r;
 	}
@@ -299,6 +304,8 @@ int kw_backend_unload(struct kw_backend *b)
 		bpf_link__detach(b->links[i]);
 	if (b->epoch)
 		r = kw_pins_remove_all();
+	free(b->epoch);
+	b->epoch = NULL;
 	for (size_t i = 0; i < b->link_count; i++)
 		bpf_link__destroy(b->links[i]);
 	b->link_count = 0;

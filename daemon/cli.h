@@ -5,6 +5,11 @@
 
 #include <stdbool.h>
 
+/* Set by the Makefile. */
+#ifndef KW_VERSION
+#define KW_VERSION "unknown"
+#endif
+
 /* Exit statuses of kvmwarden and kvmwardend; those from 64 up are sysexits(3). */
 enum kw_exit {
 	KW_EXIT_OK = 0,
@@ -24,12 +29,16 @@ struct kw_cli {
 	bool json;
 };
 
-/* argv[0] is the subcommand's own name; each returns an exit status. */
+/* Complains about an argument too many; returns KW_EXIT_USAGE. */
+int kw_cli_unexpected(const char *command, const char *argument);
+
+/* argv[0] is the subcommand's own name, as in "kvmwarden status"; each returns an exit status. */
 int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_vms(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv);
 
 #endif

@@ -12,12 +12,12 @@
  * kw_diag_done(). A function that fails fills it once; the first one wins.
  */
 struct kw_diag {
-	char *file;		/* NULL: not about a file */
-	unsigned int line;	/* from 1; 0: about the file as a whole */
-	unsigned int column;	/* from 1, in characters; 0: about the line as a whole */
-	char *message;		/* one sentence, no newline, no full stop */
-	char *hint;		/* "did you mean 'KVM_SET_REGS'?", or NULL */
-	char *source;		/* the text of the line, or NULL */
+	char *file; /* NULL: not about a file */
+	unsigned int line; /* from 1; 0: about the file as a whole */
+	unsigned int column; /* from 1, in characters; 0: about the line as a whole */
+	char *message; /* one sentence, no newline, no full stop */
+	char *hint; /* "did you mean 'KVM_SET_REGS'?", or NULL */
+	char *source; /* the text of the line, or NULL */
 };
 
 void kw_diag_done(struct kw_diag *diag);
@@ -28,7 +28,11 @@ void kw_diag_set(struct kw_diag *diag, const char *file, unsigned int line, unsi
 void kw_diag_hint(struct kw_diag *diag, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* "FILE:LINE:COLUMN: MESSAGE", then the line and a caret, then the hint; ends in a newline. */
+/*
+ * "FILE:LINE:COLUMN: error: MESSAGE", then the line and a caret, then
+ * "hint: ..."; ends in a newline. Long lines are cut around the caret, and
+ * bytes a terminal might obey are shown as \xNN.
+ */
 void kw_diag_print(const struct kw_diag *diag, FILE *out);
 
 #endif

@@ -4,6 +4,8 @@
 #define KVMWARDEN_MANAGER_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "json.h"
@@ -12,13 +14,14 @@
 #define KW_MANAGER_CLIENTS_MAX 32
 #define KW_MANAGER_REQUEST_MAX (64 * 1024)
 #define KW_MANAGER_BACKLOG_MAX (1024 * 1024) /* unsent bytes per follower */
-#define KW_MANAGER_RECENT_MAX 512	     /* events kept for "events" without -f */
+#define KW_MANAGER_RECENT_MAX 512 /* events kept for "events" without -f */
 
 struct kw_manager;
 
 /*
  * What the manager asks of the daemon. Each appends one JSON object to reply
  * and returns 0, or returns -errno with *reterr set to a malloc()ed sentence.
+ * They may call kw_manager_event(), but not free the manager.
  */
 struct kw_manager_ops {
 	int (*status)(void *userdata, struct kw_json *reply, char **reterr);
@@ -30,13 +33,28 @@ struct kw_manager_ops {
 /*
  * Listens on path (its directory is created 0750, the socket is 0660, both of
  * group "kvmwarden" if it exists) until freed; a stale socket is replaced, a
- * living daemon's is -EADDRINUSE.
+ * living daemon's is -EADDRINUSE. The mode of a directory that is there already
+ * is its owner's business. ops is borrowed. A path of NULL listens nowhere.
  */
 int kw_manager_new(sd_event *loop, const char *path, const struct kw_manager_ops *ops,
 		   void *userdata, struct kw_manager **ret);
 struct kw_manager *kw_manager_free(struct kw_manager *manager); /* returns NULL */
 
+/*
+ * Serves one connected stream socket, which it owns from here on, also on
+ * failure. uid is the other side's: 0 may do everything, others read and follow.
+ */
+int kw_manager_serve(struct kw_manager *manager, int fd, uid_t uid);
+
 /* Hands one event (a JSON object, no newline) to the followers and to the recent ones. */
 void kw_manager_event(struct kw_manager *manager, const char *json, size_t len);
+
+struct kw_manager_stats {
+	uint64_t clients; /* now */
+	uint64_t refused; /* connections over the limit, ever */
+	uint64_t lost; /* events that slow followers missed, ever */
+};
+
+void kw_manager_stats(const struct kw_manager *manager, struct kw_manager_stats *ret);
 
 #endif

@@ -102,6 +102,11 @@ int kw_pins_remove_others(const char *keep)
 	return result;
 }
 
+int kw_pins_remove_epoch(const char *path)
+{
+	return remove_epoch(AT_FDCWD, path);
+}
+
 int kw_pins_remove_all(void)
 {
 	int r;

@@ -21,6 +21,9 @@ int kw_pins_new_epoch(char **ret);
 /* Removes all epochs but keep (a path, or NULL for all of them). */
 int kw_pins_remove_others(const char *keep);
 
+/* Removes one epoch, by its path. */
+int kw_pins_remove_epoch(const char *path);
+
 /* Removes everything, the counters included. 0 when there was nothing. */
 int kw_pins_remove_all(void);
 

@@ -14,26 +14,26 @@
 #define KW_POLICY_FILE_MAX (1024 * 1024)
 
 enum kw_mode {
-	KW_MODE_AUDIT,	 /* verdicts are reported instead of applied */
+	KW_MODE_AUDIT, /* verdicts are reported instead of applied */
 	KW_MODE_ENFORCE,
 };
 
 struct kw_rule {
 	uint8_t operations[KW_OPERATIONS_MAX / 8]; /* bit set of operation indices */
-	uint32_t states;  /* one bit per enum kw_state */
-	uint8_t verdict;  /* enum kw_verdict */
-	uint8_t error;	  /* errno for deny and kill; default EPERM */
+	uint32_t states; /* one bit per enum kw_state */
+	uint8_t verdict; /* enum kw_verdict */
+	uint8_t error; /* errno for deny and kill; default EPERM */
 	unsigned int line; /* where the rule starts, from 1 */
 };
 
 struct kw_policy {
 	char *name;
 	char *description; /* or NULL */
-	char *file;	   /* the path it was read from */
-	unsigned int line; /* of the key "policy" */
+	char *file; /* the path it was read from */
+	unsigned int line; /* of its name */
 	enum kw_mode mode;
 	struct kw_selector selector;
-	char *exe;  /* the selectors as written, or NULL */
+	char *exe; /* the selectors as written, or NULL */
 	char *unit;
 	char *user;
 	struct kw_rule *rules;
@@ -66,10 +66,11 @@ extern const char *const kw_policy_default_dirs[];
  * Reads every *.yaml of the directories (strongest first, NULL-terminated), in
  * the order of their file names. A name that a stronger directory has is
  * masked; a symbolic link to /dev/null as the stronger one disables it. A
- * missing directory is no error when missing_ok. The files obey strict_owner.
+ * missing directory is no error when missing_ok. strict_owner goes for the
+ * directories as well as for the files: a daemon wants it.
  * All or nothing: on failure *ret is untouched.
  */
-int kw_policy_set_load(const char *const *dirs, bool missing_ok, struct kw_policy_set *ret,
-		       struct kw_diag *reterr);
+int kw_policy_set_load(const char *const *dirs, bool missing_ok, bool strict_owner,
+		       struct kw_policy_set *ret, struct kw_diag *reterr);
 
 #endif

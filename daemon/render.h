@@ -23,8 +23,9 @@ struct kw_origin_host {
 
 /*
  * One event as a JSON object without a newline. rules is the set of the event's
- * generation, or NULL when it is no longer known: then the indices are given
- * and the names are null.
+ * generation, or NULL when it is no longer known: then "policy_index" is given
+ * and "policy", "file" and "line" are null. Each of these functions appends one
+ * value; docs/events.schema.json describes them.
  */
 void kw_render_event(struct kw_json *json, const struct kw_event *event,
 		     const struct kw_ruleset *rules, const struct kw_origin_host *host);
@@ -74,6 +75,8 @@ struct kw_status {
 	size_t refusal_count;
 	const struct kw_ruleset *rules; /* in force, or NULL */
 	const char *policy_error; /* why the last reload was refused, or NULL */
+	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
+	uint64_t followers_lost;  /* events that slow followers missed */
 };
 
 /* "enforcing", "auditing", ... */

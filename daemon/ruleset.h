@@ -8,13 +8,14 @@
 
 struct kw_ruleset {
 	struct kw_policy_set set; /* owned */
-	struct kw_table table;	  /* what the kernel gets, byte for byte */
+	struct kw_table table; /* what the kernel gets, byte for byte */
 };
 
 /*
  * Compiles the set into a table of this generation and takes it over: on
  * success *set is empty and *ret owns everything; on failure nothing changes.
- * -ENOMEM, or -EINVAL with *reterr (a rule for an operation that cannot be refused...).
+ * -ENOMEM, or with *reterr -EINVAL (a rule for an operation that cannot be
+ * refused...) or -ENOSPC (no multiplier gives each command a slot of its own).
  */
 int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw_ruleset **ret,
 		       struct kw_diag *reterr);
@@ -25,8 +26,12 @@ const struct kw_policy *kw_ruleset_policy(const struct kw_ruleset *rs, unsigned 
 const struct kw_rule *kw_ruleset_rule(const struct kw_ruleset *rs, unsigned int policy,
 				      unsigned int rule);
 
-/* Does any rule of a policy in enforce mode say deny or kill? Then a backend that refuses is needed. */
-bool kw_ruleset_refuses(const struct kw_ruleset *rs);
+/* Does a rule of a policy in enforce mode say deny? Then a backend that refuses is needed. */
+bool kw_ruleset_denies(const struct kw_ruleset *rs);
+
+/* The policies that apply to a VM of this type whose creator is who, one bit each. */
+uint64_t kw_ruleset_match(const struct kw_ruleset *rs, unsigned int type,
+			  const struct kw_identity *who);
 
 /*
  * The verdict for an operation in a state on a VM of this type whose creator is

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# 'make help' lists the targets; V=1 shows the commands.
+
+VERSION := 0.1.0
+BUILD := build
+PREFIX ?= /usr
+
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool || echo bpftool)
+
+ifeq ($(V),1)
+Q :=
+say :=
+else
+Q := @
+say = @printf '  %-7s %s\n' '$(1)' '$(2)';
+endif
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+CPPFLAGS += -D_GNU_SOURCE -DKW_VERSION='"$(VERSION)"' -Ibpf -Idaemon -I$(BUILD)/bpf
+CFLAGS ?= -O2 -g
+KW_CFLAGS := -std=gnu11 $(WARN) -fPIE -fstack-protector-strong -fstack-clash-protection
+KW_LDFLAGS := -pie -Wl,-z,relro,-z,now
+FORTIFY := -D_FORTIFY_SOURCE=2
+LIBS := -lbpf -lsystemd -lyaml -ljansson
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# clang -target bpf does not look where Debian keeps <asm/types.h>.
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
+
+MAINS := daemon/main-daemon.c daemon/main-cli.c
+SOURCES := $(filter-out $(MAINS),$(wildcard daemon/*.c))
+OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/daemon/%.o)
+SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
+SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
+
+BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
+	libjansson-dev
+TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev bats jq perl qemu-system-x86 busybox-static cpio \
+	kmod xz-utils zstd util-linux
+LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
+
+.PHONY: all help run demo check check-unit check-host check-guest check-long lint format \
+	deps deps-build deps-test deps-lint clean install
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe
+
+help:
+	@echo 'make                 build everything below $(BUILD)/'
+	@echo 'sudo make run        install what is missing, build, and enforce on this host until Ctrl-C'
+	@echo 'sudo make check      all tests: unit, host, and guest (boots stock Debian kernels)'
+	@echo 'sudo make demo       the whole story in a guest, step by step, on screen'
+	@echo 'make check-unit      only the unit tests, with sanitizers'
+	@echo 'sudo make check-host check-guest check-long'
+	@echo 'make lint format     clang-format, clang-tidy, shellcheck'
+	@echo 'sudo make deps       install the Debian packages all of this needs'
+	@echo 'sudo make install    to $$(DESTDIR)$$(PREFIX)'
+
+# --- packages ---------------------------------------------------------------
+
+define install-packages
+	$(Q)missing=$$(for p in $(1); do \
+		dpkg-query -W -f='$${db:Status-Status}\n' "$$p" 2>/dev/null | grep -qx installed || echo "$$p"; \
+	done); \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "these packages are missing (run 'sudo make $@'):" $$missing >&2; exit 1; \
+	fi; \
+	echo "installing:" $$missing; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	{ apt-get -qq update && apt-get -qq install -y --no-install-recommends $$missing; } >$(BUILD)/apt.log 2>&1 || \
+		{ cat $(BUILD)/apt.log >&2; exit 1; }
+endef
+
+$(BUILD):
+	$(Q)mkdir -p $@
+
+deps: deps-test deps-lint
+deps-build: | $(BUILD)
+	$(call install-packages,$(BUILD_PACKAGES))
+deps-test: | $(BUILD)
+	$(call install-packages,$(TEST_PACKAGES))
+deps-lint: | $(BUILD)
+	$(call install-packages,$(LINT_PACKAGES))
+
+# --- build ------------------------------------------------------------------
+
+$(BUILD)/bpf/kvmwarden.bpf.o: $(wildcard bpf/*)
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c bpf/kvmwarden.bpf.c -o $@
+
+$(SKELETON): $(BUILD)/bpf/kvmwarden.bpf.o
+	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name kvmwarden_bpf >$@
+
+$(BUILD)/daemon/%.o: daemon/%.c | $(SKELETON)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(KW_CFLAGS) $(FORTIFY) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/sane/%.o: daemon/%.c | $(SKELETON)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libkvmwarden.a: $(OBJECTS)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libkvmwarden-sane.a: $(SANE_OBJECTS)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/kvmwardend: $(BUILD)/daemon/main-daemon.o $(BUILD)/libkvmwarden.a
+	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/kvmwarden: $(BUILD)/daemon/main-cli.o $(BUILD)/libkvmwarden.a
+	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/probe: $(wildcard tests/probe/*)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -D_GNU_SOURCE -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -MMD -MP -o $@ $< \
+		$(BUILD)/libkvmwarden-sane.a $(LIBS) -lcmocka
+
+-include $(wildcard $(BUILD)/daemon/*.d $(BUILD)/sane/*.d $(BUILD)/tests/unit/*.d)
+
+# --- use --------------------------------------------------------------------
+
+run: deps-build
+	$(Q)$(MAKE) --no-print-directory all
+	@echo 'kvmwardend on this host with the shipped policies; Ctrl-C ends it and takes everything off.'
+	$(Q)exec $(BUILD)/kvmwardend --no-pin --policy-dir policies --socket $(BUILD)/run/kvmwarden.sock
+
+demo: deps-test
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo
+
+# --- tests ------------------------------------------------------------------
+
+check check-unit check-host check-guest check-long: deps-test
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS)
+	$(Q)tests/run $(@:check-%=%)
+
+LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])
+LINT_SH := $(shell grep -lE '^\#!.*/(ba)?sh' -r tests .ci 2>/dev/null)
+
+lint: deps-lint
+	$(Q)$(MAKE) --no-print-directory $(SKELETON)
+	$(call say,FORMAT,clang-format)clang-format --dry-run --Werror $(LINT_C)
+	$(call say,TIDY,clang-tidy)clang-tidy --quiet $(wildcard daemon/*.c) -- -std=gnu11 $(CPPFLAGS) \
+		2>&1 | grep -v 'warnings generated\|warnings treated as errors' || true
+	$(call say,SHELL,shellcheck)shellcheck $(LINT_SH)
+
+format:
+	$(Q)clang-format -i $(LINT_C)
+
+# --- install ----------------------------------------------------------------
+
+install: all
+	install -D -m 0755 $(BUILD)/kvmwardend $(DESTDIR)$(PREFIX)/sbin/kvmwardend
+	install -D -m 0755 $(BUILD)/kvmwarden $(DESTDIR)$(PREFIX)/bin/kvmwarden
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/kvmwarden/policy.d policies/*.yaml
+	install -D -m 0644 systemd/kvmwardend.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Finds the strongest backend that works here. */
+#include "choose.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "canary.h"
+#include "pins.h"
+#include "util.h"
+
+static const unsigned int strongest_first[] = {
+	KW_BACKEND_LSM,
+	KW_BACKEND_FMOD_RET,
+	KW_BACKEND_TRACEPOINT,
+};
+
+_Static_assert(KW_ARRAY_SIZE(strongest_first) == _KW_BACKEND_MAX - 1, "every backend is tried");
+
+static void refuse(struct kw_choice *choice, unsigned int backend, char *reason)
+{
+	choice->refusals[choice->refusal_count++] = (struct kw_backend_refusal){
+		.backend = backend,
+		.reason = reason ?: strdup("out of memory"),
+	};
+}
+
+/*
+ * The kernel's answer, made readable: what the facts predict where they do,
+ * together with the remedy; else the answer as it came.
+ */
+static char *explain(const struct kw_kernel_facts *facts, unsigned int backend, char *answer)
+{
+	const char *why = NULL, *remedy = NULL;
+	char *sentence = NULL;
+
+	if (kw_kernel_facts_backend(facts, backend, &why) != KW_FACT_NO || !why)
+		return answer;
+	remedy = kw_kernel_facts_remedy(facts, backend);
+	if (asprintf(&sentence, "%s%s%s", why, remedy ? "; " : "", remedy ?: "") < 0)
+		return answer;
+	free(answer);
+	return sentence;
+}
+
+static int try_one(struct kw_choice *choice, unsigned int backend,
+		   const struct kw_kernel_facts *facts, bool pin, const struct kw_ruleset *rules)
+{
+	char *answer = NULL;
+	int r;
+
+	r = kw_backend_open(backend, facts, rules, pin, &choice->backend, &answer);
+	if (r < 0)
+		refuse(choice, backend, explain(facts, backend, answer));
+	return r;
+}
+
+/* What no backend can do without; asked once, so that it is told once. */
+static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **reterr)
+{
+	struct kw_canary canary = KW_CANARY_NONE;
+	const char *sentence = NULL;
+	int r;
+
+	if (geteuid() != 0) {
+		sentence = "not root: loading BPF programs and using /dev/kvm need it";
+		r = -EPERM;
+	} else if (facts->btf_vmlinux == KW_FACT_NO) {
+		sentence = "the kernel has no type information (/sys/kernel/btf/vmlinux): it must be "
+			   "built with CONFIG_DEBUG_INFO_BTF";
+		r = -EOPNOTSUPP;
+	} else if (pin && kw_pins_check() < 0) {
+		sentence = "no bpffs is mounted at /sys/fs/bpf: mount it with "
+			   "'mount -t bpf bpf /sys/fs/bpf', or use --no-pin";
+		r = -ENODEV;
+	}
+	if (sentence) {
+		*reterr = strdup(sentence);
+		return r;
+	}
+	r = kw_canary_open(&canary, reterr);
+	kw_canary_done(&canary);
+	return r;
+}
+
+int kw_choose(unsigned int wanted, bool require_deny, bool pin, const struct kw_ruleset *rules,
+	      struct kw_choice *ret, char **reterr)
+{
+	struct kw_kernel_facts facts;
+	struct kw_choice choice = {};
+	int r;
+
+	kw_kernel_facts_gather("", &facts);
+	r = check_ground(&facts, pin, reterr);
+	if (r < 0)
+		return r;
+	r = -EOPNOTSUPP;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(strongest_first) && !choice.backend; i++) {
+		unsigned int backend = strongest_first[i];
+
+		if (wanted != KW_BACKEND_NONE && wanted != backend)
+			continue;
+		if (require_deny && backend == KW_BACKEND_TRACEPOINT)
+			refuse(&choice, backend,
+			       strdup("it cannot refuse an ioctl, and --require deny asks for that"));
+		else
+			r = try_one(&choice, backend, &facts, pin, rules);
+	}
+	*ret = choice;
+	return choice.backend ? 0 : r;
+}
+
+void kw_choice_done(struct kw_choice *choice)
+{
+	for (size_t i = 0; i < choice->refusal_count; i++)
+		free((char *)choice->refusals[i].reason);
+	choice->refusal_count = 0;
+	choice->backend = kw_backend_free(choice->backend);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* "kvmwarden doctor": what this kernel offers, what is missing, how to get it. */
+#define _GNU_SOURCE 1
+#include <getopt.h>
+
+#include "cli.h"
+#include "doctor.h"
+#include "json.h"
+#include "names.h"
+#include "text.h"
+#include "util.h"
+
+static bool refuses(unsigned int backend)
+{
+	return backend == KW_BACKEND_LSM || backend == KW_BACKEND_FMOD_RET;
+}
+
+static void print_conclusion(const struct kw_kernel_facts *facts, unsigned int backend)
+{
+	const char *reason = NULL;
+
+	if (backend == KW_BACKEND_LSM) {
+		puts("kvmwardend would use the lsm backend, the strongest one.");
+		return;
+	}
+	if (backend == KW_BACKEND_NONE)
+		printf("kvmwardend would not start");
+	else
+		printf("kvmwardend would use the %s backend, %s", kw_backend_name(backend),
+		       refuses(backend) ? "which refuses ioctls too" : "which cannot refuse");
+	kw_kernel_facts_backend(facts, KW_BACKEND_LSM, &reason);
+	printf("; not lsm: %s.\n", reason);
+}
+
+static int print_table(const struct kw_kernel_facts *facts, const struct kw_checks *checks)
+{
+	struct kw_text_table table = {.columns = 3};
+	size_t i;
+	int r;
+
+	kw_text_table_add(&table, "CHECK");
+	kw_text_table_add(&table, "RESULT");
+	kw_text_table_add(&table, "MEANING");
+	for (i = 0; i < checks->count; i++) {
+		const struct kw_check *check = &checks->list[i];
+
+		kw_text_table_add(&table, check->name);
+		kw_text_table_add(&table, kw_check_result_name(check->result));
+		kw_text_table_add(&table, check->meaning);
+		if (!check->remedy)
+			continue;
+		kw_text_table_add(&table, "");
+		kw_text_table_add(&table, "");
+		kw_text_table_addf(&table, "-> %s", check->remedy);
+	}
+	printf("Linux %s\n\n", facts->release);
+	r = kw_text_table_print(&table, "", stdout);
+	kw_text_table_done(&table);
+	return r;
+}
+
+static int print_json(const struct kw_kernel_facts *facts, const struct kw_checks *checks,
+		      unsigned int backend)
+{
+	struct kw_json json = {};
+	size_t i;
+	int r = -ENOMEM;
+
+	kw_json_open_object(&json);
+	kw_json_member_string(&json, "kernel", facts->release);
+	kw_json_member_string(&json, "backend", kw_backend_name(backend));
+	kw_json_member_bool(&json, "refuses", refuses(backend));
+	kw_json_key(&json, "checks");
+	kw_json_open_array(&json);
+	for (i = 0; i < checks->count; i++) {
+		const struct kw_check *check = &checks->list[i];
+
+		kw_json_open_object(&json);
+		kw_json_member_string(&json, "check", check->name);
+		kw_json_member_string(&json, "result", kw_check_result_name(check->result));
+		kw_json_member_string(&json, "meaning", check->meaning);
+		kw_json_member_string(&json, "remedy", check->remedy);
+		kw_json_close_object(&json);
+	}
+	kw_json_close_array(&json);
+	kw_json_close_object(&json);
+	if (!json.failed)
+		r = puts(json.text) == EOF ? -EIO : 0;
+	kw_json_done(&json);
+	return r;
+}
+
+int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {{}};
+	struct kw_kernel_facts facts;
+	struct kw_checks checks;
+	unsigned int backend;
+	int r;
+
+	optind = 0;
+	if (getopt_long(argc, argv, "", options, NULL) >= 0)
+		return KW_EXIT_USAGE;
+	if (optind < argc)
+		return kw_cli_unexpected("doctor", argv[optind]);
+	kw_kernel_facts_gather("", &facts);
+	kw_doctor_examine(&facts, &checks);
+	backend = kw_doctor_backend(&facts);
+	if (cli->json) {
+		r = print_json(&facts, &checks, backend);
+	} else {
+		r = print_table(&facts, &checks);
+		putchar('\n');
+		print_conclusion(&facts, backend);
+	}
+	if (r < 0)
+		return KW_EXIT_OS;
+	return refuses(backend) ? KW_EXIT_OK : KW_EXIT_FINDING;
+}

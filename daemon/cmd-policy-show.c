@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* "kvmwarden policy show": the policies of the drop-in directories, in their order. */
+#define _GNU_SOURCE 1
+#include "cmd-policy.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "explain.h"
+#include "names.h"
+#include "util.h"
+
+static bool names_operation(const struct kw_rule *rule, unsigned int index)
+{
+	return rule->operations[index / 8] & (1u << (index % 8));
+}
+
+static const char *state_name(const struct kw_rule *rule)
+{
+	if (rule->states == 1u << KW_STATE_BUILDING)
+		return kw_state_name(KW_STATE_BUILDING);
+	if (rule->states == 1u << KW_STATE_SEALED)
+		return kw_state_name(KW_STATE_SEALED);
+	return "any";
+}
+
+/* Of a policy without vm-types, all bits are set. */
+static bool selects_types(const struct kw_policy *policy)
+{
+	return policy->selector.types != UINT32_MAX;
+}
+
+static void print_policy(const struct kw_policy *policy)
+{
+	printf("%s: %s%s\n", policy->name, policy->mode == KW_MODE_AUDIT ? "audit" : "enforce",
+	       selects_types(policy) || policy->selector.tests ? "" : ", every VM");
+	printf("  from %s\n", policy->file);
+	if (policy->description)
+		printf("  %s\n", policy->description);
+	if (selects_types(policy)) {
+		fputs("  vm-types:", stdout);
+		for (unsigned int i = 0; kw_type_list(i); i++)
+			if (policy->selector.types & (1u << i))
+				printf(" %s", kw_type_list(i));
+		putchar('\n');
+	}
+	if (policy->exe)
+		printf("  exe: %s\n", policy->exe);
+	if (policy->unit)
+		printf("  unit: %s\n", policy->unit);
+	if (policy->user)
+		printf("  user: %s\n", policy->user);
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct kw_rule *rule = &policy->rules[i];
+
+		printf("  rule %zu, line %u, %s: %s", i + 1, rule->line, state_name(rule),
+		       kw_verdict_name(rule->verdict));
+		printf(rule->error ? " with %s\n   " : "\n   ", kw_errno_name(rule->error));
+		for (unsigned int j = 0; j < kw_operation_count(); j++)
+			if (names_operation(rule, j))
+				printf(" %s", kw_operation(j)->name);
+		putchar('\n');
+	}
+}
+
+static json_t *operations_json(const struct kw_rule *rule)
+{
+	json_t *names = json_array();
+
+	for (unsigned int i = 0; names && i < kw_operation_count(); i++)
+		if (names_operation(rule, i))
+			json_array_append_new(names, json_string(kw_operation(i)->name));
+	return names;
+}
+
+static json_t *rules_json(const struct kw_policy *policy)
+{
+	json_t *rules = json_array();
+
+	for (size_t i = 0; rules && i < policy->rule_count; i++) {
+		const struct kw_rule *rule = &policy->rules[i];
+
+		json_array_append_new(rules,
+				      json_pack("{s:I, s:I, s:o, s:s, s:s, s:s?}", "rule",
+						(json_int_t)i + 1, "line", (json_int_t)rule->line,
+						"operations", operations_json(rule), "state",
+						state_name(rule), "verdict",
+						kw_verdict_name(rule->verdict), "errno",
+						kw_errno_name(rule->error)));
+	}
+	return rules;
+}
+
+static json_t *types_json(const struct kw_policy *policy)
+{
+	json_t *types;
+
+	if (!selects_types(policy))
+		return json_null();
+	types = json_array();
+	for (unsigned int i = 0; types && kw_type_list(i); i++)
+		if (policy->selector.types & (1u << i))
+			json_array_append_new(types, json_string(kw_type_list(i)));
+	return types;
+}
+
+static json_t *policy_json(const struct kw_policy *policy)
+{
+	return json_pack("{s:s, s:s?, s:o, s:s, s:{s:o, s:s?, s:s?, s:s?}, s:o}", "policy",
+			 policy->name, "description", policy->description, "file",
+			 kw_json_text(policy->file), "mode",
+			 policy->mode == KW_MODE_AUDIT ? "audit" : "enforce", "match", "vm-types",
+			 types_json(policy), "exe", policy->exe, "unit", policy->unit, "user",
+			 policy->user, "rules", rules_json(policy));
+}
+
+static int show(const struct kw_ruleset *rs, bool json)
+{
+	json_t *all;
+
+	if (!json) {
+		for (size_t i = 0; i < rs->set.count; i++)
+			print_policy(&rs->set.policies[i]);
+		if (!rs->set.count)
+			puts("no policies");
+		return KW_EXIT_OK;
+	}
+	all = json_array();
+	for (size_t i = 0; i < rs->set.count; i++)
+		if (json_array_append_new(all, policy_json(&rs->set.policies[i]))) {
+			json_decref(all);
+			return kw_policy_dump(NULL);
+		}
+	return kw_policy_dump(all);
+}
+
+int kw_policy_show(const struct kw_cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"policy-dir", required_argument, NULL, 'd'}, {}};
+	_cleanup_free_ const char **dirs = calloc(argc + 1, sizeof(*dirs));
+	struct kw_ruleset *rs = NULL;
+	bool json = cli->json;
+	size_t count = 0;
+	int c, status;
+
+	if (!dirs)
+		return KW_EXIT_OS;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (c == 'j')
+			json = true;
+		else if (c == 'd')
+			dirs[count++] = optarg;
+		else
+			return KW_EXIT_USAGE;
+	}
+	if (optind < argc)
+		return kw_policy_usage("show", "unexpected argument '%s'", argv[optind]);
+	status = kw_policy_load(cli, count ? dirs : NULL, &rs);
+	if (status != KW_EXIT_OK)
+		return status;
+	status = show(rs, json);
+	kw_ruleset_free(rs);
+	return status;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* "kvmwarden status": what is enforced, by which backend, since when, and how it was proved. */
+#define _GNU_SOURCE 1
+#include <getopt.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "cli.h"
+#include "client.h"
+#include "text.h"
+#include "util.h"
+
+#define POLL_NS 50000000
+#define WAIT_SECONDS_MAX 86400
+
+KW_DEFINE_CLEANUP(json_t, json_decref)
+
+static json_int_t counter(json_t *status, const char *name)
+{
+	return json_integer_value(json_object_get(json_object_get(status, "counters"), name));
+}
+
+static bool is_enforcing(json_t *status)
+{
+	return kw_streq(kw_text_member(status, "enforcement"), "enforcing");
+}
+
+static void print_proof(json_t *status)
+{
+	json_t *proof = json_object_get(status, "proof");
+	json_t *compat = json_object_get(proof, "compat");
+	bool native = json_is_true(json_object_get(proof, "native"));
+	char time[KW_TEXT_TIME_MAX];
+
+	kw_text_time(kw_text_member(proof, "time"), false, time);
+	if (!*time)
+		printf("not proved yet");
+	else if (native && json_is_null(compat))
+		printf("proved %s by the native entry (the kernel has no 32-bit one)", time);
+	else if (native && json_is_true(compat))
+		printf("proved %s by native and 32-bit entry", time);
+	else
+		printf("NOT proved %s:%s%s", time, native ? "" : " native entry failed",
+		       json_is_false(compat) ? " 32-bit entry failed" : "");
+}
+
+/* "enforcing: lsm backend, 3 policies, proved ..." or "auditing: why". */
+static void print_verdict(json_t *status)
+{
+	size_t policies = json_array_size(json_object_get(status, "policies"));
+	const char *reason = kw_text_member(status, "reason");
+
+	kw_text_safe(stdout, kw_text_member(status, "enforcement"));
+	if (*reason) {
+		printf(": ");
+		kw_text_safe(stdout, reason);
+		printf("\n\n");
+		return;
+	}
+	printf(": ");
+	kw_text_safe(stdout, kw_text_member(status, "backend"));
+	printf(" backend, ");
+	if (policies == 0)
+		printf("no policies, so nothing is refused");
+	else
+		printf("%zu %s", policies, policies == 1 ? "policy" : "policies");
+	printf(", ");
+	print_proof(status);
+	printf("\n\n");
+}
+
+static void add_backend(struct kw_text_table *table, json_t *status)
+{
+	bool refuses = json_is_true(json_object_get(status, "refuses"));
+	bool pinned = json_is_true(json_object_get(status, "pinned"));
+
+	kw_text_table_add(table, "backend");
+	kw_text_table_addf(table, "%s, %s; %s", kw_text_member(status, "backend"),
+			   refuses ? "refuses ioctls" : "cannot refuse, only report and kill",
+			   pinned ? "pinned: it outlives the daemon"
+				  : "not pinned: it ends with the daemon");
+}
+
+static void add_daemon(struct kw_text_table *table, json_t *status)
+{
+	char since[KW_TEXT_TIME_MAX];
+
+	kw_text_time(kw_text_member(status, "since"), false, since);
+	kw_text_table_add(table, "daemon");
+	kw_text_table_addf(table, "kvmwardend %s, pid %" JSON_INTEGER_FORMAT ", since %s",
+			   kw_text_member(status, "daemon_version"),
+			   json_integer_value(json_object_get(status, "pid")), since);
+}
+
+static void add_policies(struct kw_text_table *table, json_t *status)
+{
+	json_t *policies = json_object_get(status, "policies");
+	json_t *policy;
+	size_t i;
+
+	json_array_foreach (policies, i, policy) {
+		json_int_t rules = json_integer_value(json_object_get(policy, "rules"));
+
+		kw_text_table_add(table, i == 0 ? "policies" : "");
+		kw_text_table_addf(table, "%s: %s, %" JSON_INTEGER_FORMAT " %s, %s",
+				   kw_text_member(policy, "name"), kw_text_member(policy, "mode"),
+				   rules, rules == 1 ? "rule" : "rules",
+				   kw_text_member(policy, "file"));
+	}
+	if (*kw_text_member(status, "policy_error")) {
+		kw_text_table_add(table, "refused");
+		kw_text_table_addf(table, "the last change: %s",
+				   kw_text_member(status, "policy_error"));
+	}
+}
+
+static void add_counts(struct kw_text_table *table, json_t *status)
+{
+	json_int_t lost = counter(status, "events_lost");
+
+	kw_text_table_add(table, "VMs");
+	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT,
+			   json_integer_value(json_object_get(status, "vms")));
+	kw_text_table_add(table, "ioctls");
+	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " checked", counter(status, "checked"));
+	kw_text_table_add(table, "events");
+	if (lost == 0)
+		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT ", none lost",
+				   counter(status, "events"));
+	else
+		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " LOST",
+				   counter(status, "events"), lost);
+}
+
+/* Things that should not have happened; each is shown only when it did. */
+static void add_troubles(struct kw_text_table *table, json_t *status)
+{
+	static const struct {
+		const char *counter, *meaning;
+	} troubles[] = {
+		{"missed", "runs of our programs that the kernel skipped: ioctls not checked"},
+		{"vms_full", "VMs without a record: the table is full"},
+		{"no_memory", "decisions without the caller's identity: all policies applied"},
+		{"clients_refused", "connections refused: too many at once"},
+		{"followers_lost", "events that slow followers missed"},
+	};
+	size_t i;
+
+	for (i = 0; i < KW_ARRAY_SIZE(troubles); i++) {
+		json_int_t count = counter(status, troubles[i].counter);
+
+		if (count == 0)
+			continue;
+		kw_text_table_add(table, "trouble");
+		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " %s", count,
+				   troubles[i].meaning);
+	}
+}
+
+static void add_refusals(struct kw_text_table *table, json_t *status)
+{
+	json_t *refusal;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "refusals"), i, refusal) {
+		kw_text_table_add(table, i == 0 ? "not in use" : "");
+		kw_text_table_addf(table, "%s: %s", kw_text_member(refusal, "backend"),
+				   kw_text_member(refusal, "reason"));
+	}
+}
+
+static int print_page(json_t *status)
+{
+	struct kw_text_table table = {.columns = 2};
+	int r;
+
+	print_verdict(status);
+	add_backend(&table, status);
+	add_daemon(&table, status);
+	add_policies(&table, status);
+	add_counts(&table, status);
+	add_troubles(&table, status);
+	add_refusals(&table, status);
+	r = kw_text_table_print(&table, "  ", stdout);
+	kw_text_table_done(&table);
+	return r < 0 ? KW_EXIT_OS : KW_EXIT_OK;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* Asks until the daemon enforces, or time is up; the last answer is what counts. */
+static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	const uint64_t start = now_ns();
+
+	while (now_ns() - start < wait_ns) {
+		_cleanup_free_ char *sentence = NULL;
+		json_t *status = NULL;
+		int r;
+
+		r = kw_client_ask(cli->socket, "GetStatus", &status, &sentence);
+		if (r == 0 && is_enforcing(status)) {
+			*ret = status;
+			return KW_EXIT_OK;
+		}
+		json_decref(status);
+		nanosleep(&pause, NULL);
+	}
+	return kw_client_ask_or_complain(cli, "GetStatus", ret);
+}
+
+int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {{"wait", required_argument, NULL, 'w'}, {}};
+	_cleanup_(json_decref_cleanup) json_t *status = NULL;
+	uint64_t wait_seconds = 0;
+	int c, r;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (c != 'w')
+			return KW_EXIT_USAGE;
+		if (kw_parse_u64(optarg, WAIT_SECONDS_MAX, &wait_seconds) < 0) {
+			fprintf(stderr, "kvmwarden status: '%s' is no number of seconds\n", optarg);
+			return KW_EXIT_USAGE;
+		}
+	}
+	if (optind < argc)
+		return kw_cli_unexpected("status", argv[optind]);
+	r = ask(cli, wait_seconds * 1000000000, &status);
+	if (r != KW_EXIT_OK)
+		return r;
+	r = cli->json ? kw_client_print_json(status) : print_page(status);
+	if (r != KW_EXIT_OK)
+		return r;
+	return is_enforcing(status) ? KW_EXIT_OK : KW_EXIT_FINDING;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* "kvmwarden reload" and "kvmwarden unload": what only root may ask of the daemon. */
+#include <getopt.h>
+
+#include "cli.h"
+#include "client.h"
+#include "util.h"
+
+KW_DEFINE_CLEANUP(json_t, json_decref)
+
+int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {{}};
+	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
+	int r;
+
+	optind = 0;
+	if (getopt_long(argc, argv, "", options, NULL) >= 0)
+		return KW_EXIT_USAGE;
+	if (optind < argc)
+		return kw_cli_unexpected("reload", argv[optind]);
+	r = kw_client_ask_or_complain(cli, "Reload", &reply);
+	if (r != KW_EXIT_OK)
+		return r;
+	if (cli->json)
+		return kw_client_print_json(reply);
+	printf("Generation %" JSON_INTEGER_FORMAT " of the policies is in force.\n",
+	       json_integer_value(json_object_get(reply, "generation")));
+	return KW_EXIT_OK;
+}
+
+int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {{"yes", no_argument, NULL, 'y'}, {}};
+	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
+	bool yes = false;
+	int c, r;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (c != 'y')
+			return KW_EXIT_USAGE;
+		yes = true;
+	}
+	if (optind < argc)
+		return kw_cli_unexpected("unload", argv[optind]);
+	if (!yes) {
+		fputs("kvmwarden unload: this takes all enforcement off this host; "
+		      "say 'kvmwarden unload --yes' if you mean it\n",
+		      stderr);
+		return KW_EXIT_USAGE;
+	}
+	r = kw_client_ask_or_complain(cli, "Unload", &reply);
+	if (r != KW_EXIT_OK)
+		return r;
+	if (cli->json)
+		return kw_client_print_json(reply);
+	puts("Nothing is enforced any more.");
+	return KW_EXIT_OK;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the daemon answers through its socket. */
+#include <errno.h>
+
+#include "daemon-internal.h"
+#include "util.h"
+
+void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
+{
+	struct kw_backend *backend = d->choice.backend;
+	const struct kw_ruleset *rules = kw_daemon_rules(d, d->generation);
+	struct kw_status status = {
+		.enforcement = KW_ENFORCING,
+		.backend = kw_backend_id(backend),
+		.refuses = kw_backend_refuses(backend),
+		.pinned = kw_backend_pinned(backend),
+		.pid = (uint32_t)getpid(),
+		.since_ns = d->since_ns,
+		.proved_ns = d->proved_ns,
+		.compat_absent = d->proof.compat_absent,
+		.missed = kw_backend_missed(backend),
+		.refusals = d->choice.refusals,
+		.refusal_count = d->choice.refusal_count,
+		.rules = rules,
+		.policy_error = d->policy_error,
+	};
+
+	memcpy(status.proved, d->proof.entries, sizeof(status.proved));
+	kw_backend_counters(backend, &status.counters);
+	kw_backend_stats(backend, &status.stats);
+	if (!d->proof.passed) {
+		status.enforcement = KW_DEGRADED;
+		status.reason = "the last proof failed: a canary ioctl was not answered by our programs";
+	} else if (!status.refuses && kw_ruleset_denies(rules)) {
+		status.enforcement = KW_AUDITING;
+		status.reason = "policies in force say deny, which this backend cannot do: "
+				"it reports these ioctls, and they succeed";
+	}
+	*ret = status;
+}
+
+static int count_vm(void *userdata, const struct kw_vm *vm)
+{
+	uint64_t *count = userdata;
+
+	(void)vm;
+	(*count)++;
+	return 0;
+}
+
+static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
+{
+	struct kw_daemon *d = userdata;
+	struct kw_status status;
+
+	(void)reterr;
+	kw_daemon_status(d, &status);
+	kw_backend_each_vm(d->choice.backend, count_vm, &status.vms);
+	kw_render_status(reply, &status);
+	return 0;
+}
+
+struct listing {
+	struct kw_daemon *daemon;
+	struct kw_json *reply;
+};
+
+static int list_vm(void *userdata, const struct kw_vm *vm)
+{
+	struct listing *listing = userdata;
+	struct kw_daemon *d = listing->daemon;
+
+	kw_render_vm(listing->reply, vm, kw_daemon_rules(d, d->generation), &d->host);
+	return 0;
+}
+
+static int answer_vms(void *userdata, struct kw_json *reply, char **reterr)
+{
+	struct kw_daemon *d = userdata;
+	struct listing listing = {.daemon = d, .reply = reply};
+	int r;
+
+	/* Two walks, as it takes two to be sure that a VM is gone. */
+	r = kw_daemon_sweep(d, kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT ? 2 : 1);
+	if (r < 0) {
+		if (asprintf(reterr, "cannot walk over the host's open files: %s", strerror(-r)) < 0)
+			*reterr = NULL;
+		return r;
+	}
+	kw_json_open_object(reply);
+	kw_json_key(reply, "vms");
+	kw_json_open_array(reply);
+	kw_backend_each_vm(d->choice.backend, list_vm, &listing);
+	kw_json_close_array(reply);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+static int answer_reload(void *userdata, struct kw_json *reply, char **reterr)
+{
+	struct kw_daemon *d = userdata;
+	int r;
+
+	r = kw_daemon_reload(d, reterr);
+	if (r < 0)
+		return r;
+	kw_json_open_object(reply);
+	kw_json_member_unsigned(reply, "generation", d->generation);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+/* The one way to end enforcement. The daemon has nothing left to do then. */
+static int answer_unload(void *userdata, struct kw_json *reply, char **reterr)
+{
+	struct kw_daemon *d = userdata;
+	int r;
+
+	kw_daemon_event_begin(d, "unloaded");
+	kw_daemon_event_end(d);
+	r = kw_backend_unload(d->choice.backend);
+	if (r < 0 && asprintf(reterr, "cannot remove all pins: %s", strerror(-r)) < 0)
+		*reterr = NULL;
+	sd_event_exit(d->loop, 0);
+	if (r < 0)
+		return r;
+	kw_json_open_object(reply);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+const struct kw_manager_ops kw_daemon_ops = {
+	.status = answer_status,
+	.vms = answer_vms,
+	.reload = answer_reload,
+	.unload = answer_unload,
+};

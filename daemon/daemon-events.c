@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The daemon's events: from the ring buffer, and its own, to sink and followers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include "daemon-internal.h"
+#include "util.h"
+
+uint64_t kw_now_ns(clockid_t clock)
+{
+	struct timespec now = {};
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void kw_daemon_host_init(struct kw_daemon *d)
+{
+	_cleanup_close_ int fd = -1;
+	ssize_t n = 0;
+
+	if (gethostname(d->hostname, sizeof(d->hostname) - 1) < 0)
+		d->hostname[0] = '\0';
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		n = read(fd, d->boot_id, sizeof(d->boot_id) - 1);
+	d->boot_id[n > 0 ? n : 0] = '\0';
+	d->boot_id[strcspn(d->boot_id, "\n")] = '\0';
+	d->host.host = d->hostname;
+	d->host.boot_id = d->boot_id;
+}
+
+/* The wall clock may be set at any time; events carry it as it is when they are written. */
+static void refresh_clock(struct kw_daemon *d)
+{
+	d->host.realtime_offset_ns = kw_now_ns(CLOCK_REALTIME) - kw_now_ns(CLOCK_BOOTTIME);
+}
+
+static void hand_on(struct kw_daemon *d)
+{
+	if (d->line.failed) {
+		fprintf(stderr, "kvmwardend: out of memory: an event was not written\n");
+		return;
+	}
+	kw_sink_write(d->sink, d->line.text, d->line.len);
+	if (d->manager)
+		kw_manager_event(d->manager, d->line.text, d->line.len);
+}
+
+static void flush(struct kw_daemon *d)
+{
+	int r = kw_sink_flush(d->sink);
+
+	if (r < 0 && !d->sink_failed)
+		fprintf(stderr, "kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
+			strerror(-r), (unsigned long long)kw_sink_failed(d->sink));
+	d->sink_failed = r < 0;
+}
+
+static void on_event(void *userdata, const struct kw_event *event)
+{
+	struct kw_daemon *d = userdata;
+
+	kw_json_reset(&d->line);
+	kw_render_event(&d->line, event, kw_daemon_rules(d, event->generation), &d->host);
+	hand_on(d);
+}
+
+void kw_daemon_pump(struct kw_daemon *d)
+{
+	refresh_clock(d);
+	kw_backend_drain(d->choice.backend, on_event, d);
+	flush(d);
+}
+
+void kw_daemon_event_begin(struct kw_daemon *d, const char *event)
+{
+	/* What happened before stands before it. */
+	kw_daemon_pump(d);
+	kw_json_reset(&d->line);
+	kw_render_own_event_begin(&d->line, event, kw_backend_next_seq(d->choice.backend),
+				  kw_now_ns(CLOCK_BOOTTIME), &d->host);
+}
+
+void kw_daemon_event_end(struct kw_daemon *d)
+{
+	kw_render_own_event_end(&d->line);
+	hand_on(d);
+	flush(d);
+}
+
+void kw_daemon_tell_lost(struct kw_daemon *d)
+{
+	struct kw_counters counters;
+
+	kw_backend_counters(d->choice.backend, &counters);
+	if (counters.lost == d->lost_told)
+		return;
+	kw_daemon_event_begin(d, "lost");
+	kw_json_member_unsigned(&d->line, "count", counters.lost - d->lost_told);
+	kw_json_member_unsigned(&d->line, "total", counters.lost);
+	kw_json_member_string(&d->line, "reason", "ring-full");
+	kw_daemon_event_end(d);
+	d->lost_told = counters.lost;
+}
+
+/* A VM ended where no hook tells: the event the hook would have written. */
+static void on_gone(void *userdata, const struct kw_vm *vm)
+{
+	struct kw_daemon *d = userdata;
+	bool es = vm->type == KW_TYPE_DEFAULT && (vm->flags & KW_VM_ES);
+	struct kw_event event = {
+		.time_ns = kw_now_ns(CLOCK_BOOTTIME),
+		.generation = d->generation,
+		.vm_id = vm->id,
+		.kind = KW_EVENT_VM_DESTROYED,
+		.operation = KW_OP_VM_DESTROY,
+		.scope = KW_SCOPE_VM,
+		.state = vm->flags & KW_VM_SEALED ? KW_STATE_SEALED : KW_STATE_BUILDING,
+		.vcpu = -1,
+		.backend = (uint16_t)kw_backend_id(d->choice.backend),
+		.vm_type = (uint16_t)(es ? KW_TYPE_LEGACY_SEV_ES : vm->type),
+		.vm_flags = vm->flags,
+		.kvm_type = vm->kvm_type,
+		.caller = vm->creator,
+	};
+	struct kw_decision decision;
+
+	kw_ruleset_explain(kw_daemon_rules(d, d->generation), event.operation, event.state,
+			   event.vm_type, &vm->creator, &decision);
+	if (decision.verdict == KW_ALLOW)
+		return;
+	event.verdict = decision.verdict;
+	event.intended = decision.intended;
+	event.policy = decision.policy;
+	event.rule = decision.rule;
+	event.seq = kw_backend_next_seq(d->choice.backend);
+	on_event(d, &event);
+}
+
+int kw_daemon_sweep(struct kw_daemon *d, unsigned int times)
+{
+	int r = 0;
+
+	kw_daemon_pump(d);
+	while (times-- && r == 0)
+		r = kw_backend_sweep(d->choice.backend, on_gone, d);
+	flush(d);
+	return r;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The daemon: policies in, programs up, events out. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "cli.h"
+#include "daemon-internal.h"
+#include "names.h"
+#include "util.h"
+
+/*
+ * Theory of operation
+ *
+ * One thread, one sd-event loop. The kernel decides without us; everything here
+ * is about telling it what to decide (kw_daemon_reload), hearing what it decided
+ * (the ring buffer, at the highest priority), checking that it still does
+ * (prove), and answering questions (the manager). Nothing on the way of an ioctl
+ * ever waits for this process.
+ */
+
+#define SWEEP_USEC (2 * 1000 * 1000)	/* also the interval at which losses are told */
+#define PROOF_USEC (60 * 1000 * 1000)
+
+static int complain(int status, const char *what, int error)
+{
+	fprintf(stderr, "kvmwardend: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	return status;
+}
+
+/* Every reason on a line of its own, stronger backends first. */
+static void tell_refusals(const struct kw_choice *choice)
+{
+	for (size_t i = 0; i < choice->refusal_count; i++)
+		fprintf(stderr, "kvmwardend: backend %s does not work here: %s\n",
+			kw_backend_name(choice->refusals[i].backend), choice->refusals[i].reason);
+}
+
+static int exit_status_of(int error)
+{
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+		return geteuid() == 0 ? KW_EXIT_UNAVAILABLE : KW_EXIT_NOPERM;
+	case -ENOMEM:
+		return KW_EXIT_OS;
+	default:
+		return KW_EXIT_UNAVAILABLE;
+	}
+}
+
+/* Policies first: they can be wrong on any machine, and nothing is touched yet. */
+static int start(struct kw_daemon *d)
+{
+	const struct kw_options *options = d->options;
+	struct kw_ruleset *rules = NULL;
+	struct kw_diag diag = {};
+	char *why = NULL;
+	int r;
+
+	r = kw_daemon_load(d, &rules, &diag);
+	if (r < 0) {
+		kw_diag_print(&diag, stderr);
+		kw_diag_done(&diag);
+		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
+	}
+	kw_daemon_adopt_rules(d, rules);
+	r = kw_choose(options->backend, options->require_deny, options->pin, rules, &d->choice,
+		      &why);
+	tell_refusals(&d->choice);
+	if (r < 0) {
+		fprintf(stderr, "kvmwardend: %s; not enforcing anything\n",
+			why ?: "no backend works here");
+		free(why);
+		return exit_status_of(r);
+	}
+	r = kw_backend_prove(d->choice.backend, &d->proof);
+	if (r < 0)
+		return complain(KW_EXIT_OS, "cannot repeat the proof", r);
+	d->proved_ns = kw_now_ns(CLOCK_REALTIME);
+	d->since_ns = d->proved_ns;
+	kw_daemon_host_init(d);
+	r = kw_sink_open(options->events, options->json, &d->sink);
+	if (r < 0)
+		return complain(KW_EXIT_OS, options->events ?: "standard output", r);
+	r = kw_daemon_sweep(d, 1);
+	if (r < 0)
+		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
+	return KW_EXIT_OK;
+}
+
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	kw_daemon_pump(userdata);
+	return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	char *error = NULL;
+
+	(void)source;
+	(void)info;
+	kw_daemon_reload(userdata, &error); /* which told of it */
+	free(error);
+	return 0;
+}
+
+static int rearm(sd_event_source *source, uint64_t usec)
+{
+	int r;
+
+	r = sd_event_source_set_time_relative(source, usec);
+	if (r < 0)
+		return r;
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kw_daemon *d = userdata;
+
+	(void)usec;
+	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
+		kw_daemon_sweep(d, 1);
+	kw_daemon_tell_lost(d);
+	return rearm(source, SWEEP_USEC);
+}
+
+static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kw_daemon *d = userdata;
+	struct kw_proof proof = {};
+	bool passed;
+
+	(void)usec;
+	passed = kw_backend_prove(d->choice.backend, &proof) == 0 && proof.passed;
+	if (passed)
+		d->proved_ns = kw_now_ns(CLOCK_REALTIME);
+	if (passed != d->proof.passed) {
+		fprintf(stderr, "kvmwardend: the proof %s\n",
+			passed ? "passes again" : "failed: our programs do not answer any more");
+		kw_daemon_event_begin(d, passed ? "proof-passed" : "proof-failed");
+		kw_daemon_event_end(d);
+		sd_notify(0, passed ? "STATUS=Enforcing." : "STATUS=DEGRADED: the proof failed.");
+	}
+	d->proof = proof;
+	return rearm(source, PROOF_USEC);
+}
+
+static int watch(struct kw_daemon *d)
+{
+	sd_event_source *source;
+	int r;
+
+	r = sd_event_add_io(d->loop, &source, kw_backend_events_fd(d->choice.backend), EPOLLIN,
+			    on_ring, d);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r < 0)
+		return r;
+	r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+	if (r < 0)
+		return r;
+	r = sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL);
+	if (r < 0)
+		return r;
+	r = sd_event_add_signal(d->loop, NULL, SIGHUP, on_hangup, d);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_sweep, d);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, PROOF_USEC, 0, on_proof, d);
+	if (r < 0)
+		return r;
+	return sd_event_set_watchdog(d->loop, true);
+}
+
+static void tell_started(struct kw_daemon *d)
+{
+	const struct kw_ruleset *rules = kw_daemon_rules(d, d->generation);
+	struct kw_status status;
+
+	kw_daemon_status(d, &status);
+	fprintf(stderr, "kvmwardend: %s: backend %s, %zu policies, proved by the native%s entry\n",
+		kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
+		rules->set.count,
+		d->proof.entries[KW_ENTRY_COMPAT] ? " and the 32-bit" : "");
+	if (status.reason)
+		fprintf(stderr, "kvmwardend: warning: %s\n", status.reason);
+	kw_daemon_event_begin(d, "started");
+	kw_json_member_string(&d->line, "enforcement", kw_enforcement_name(status.enforcement));
+	kw_json_member_string(&d->line, "backend", kw_backend_name(status.backend));
+	kw_json_member_unsigned(&d->line, "policies", rules->set.count);
+	kw_json_member_unsigned(&d->line, "generation", d->generation);
+	kw_json_member_bool(&d->line, "pinned", status.pinned);
+	kw_daemon_event_end(d);
+	sd_notifyf(0, "READY=1\nSTATUS=%s, backend %s, %zu policies.",
+		   kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
+		   rules->set.count);
+}
+
+static int serve(struct kw_daemon *d)
+{
+	int r;
+
+	r = watch(d);
+	if (r < 0)
+		return complain(KW_EXIT_OS, "cannot set up the event loop", r);
+	r = kw_manager_new(d->loop, d->options->socket, &kw_daemon_ops, d, &d->manager);
+	if (r < 0)
+		return complain(KW_EXIT_OS, d->options->socket, r);
+	tell_started(d);
+	r = sd_event_loop(d->loop);
+	sd_notify(0, "STOPPING=1");
+	if (r < 0)
+		return complain(KW_EXIT_OS, "the event loop failed", r);
+	kw_daemon_event_begin(d, "stopped");
+	kw_json_member_bool(&d->line, "pinned", kw_backend_pinned(d->choice.backend));
+	kw_daemon_event_end(d);
+	return KW_EXIT_OK;
+}
+
+int kw_daemon_run(const struct kw_options *options)
+{
+	struct kw_daemon d = {.options = options};
+	sigset_t mask;
+	int r, status;
+
+	/* Before anything else, so that no signal finds its default action in place. */
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	r = sd_event_default(&d.loop);
+	if (r < 0)
+		return complain(KW_EXIT_OS, "cannot create an event loop", r);
+	status = start(&d);
+	if (status == KW_EXIT_OK)
+		status = serve(&d);
+	kw_manager_free(d.manager);
+	kw_sink_free(d.sink);
+	kw_choice_done(&d.choice);
+	kw_daemon_forget_rules(&d);
+	kw_json_done(&d.line);
+	sd_event_unref(d.loop);
+	return status;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What this kernel offers: gathered without loading a BPF program and without changing anything. */
+#ifndef KVMWARDEN_KERNEL_FACTS_H
+#define KVMWARDEN_KERNEL_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kvmwarden.h"
+
+/* UNKNOWN: not asked, not readable by this user, or the module is not loaded. */
+enum kw_fact {
+	KW_FACT_UNKNOWN,
+	KW_FACT_NO,
+	KW_FACT_YES,
+	_KW_FACT_MAX,
+};
+
+enum kw_lockdown {
+	KW_LOCKDOWN_UNKNOWN,
+	KW_LOCKDOWN_NONE,
+	KW_LOCKDOWN_INTEGRITY,
+	KW_LOCKDOWN_CONFIDENTIALITY,
+	_KW_LOCKDOWN_MAX,
+};
+
+enum kw_preempt {
+	KW_PREEMPT_UNKNOWN,
+	KW_PREEMPT_NONE,
+	KW_PREEMPT_VOLUNTARY,
+	KW_PREEMPT_LAZY,
+	KW_PREEMPT_FULL,
+	KW_PREEMPT_RT,
+	_KW_PREEMPT_MAX,
+};
+
+/* Comparable with struct kw_kernel_facts.version. */
+#define KW_KERNEL(major, minor, patch) ((uint32_t)(major) << 16 | (minor) << 8 | (patch))
+
+struct kw_kernel_facts {
+	char release[65];
+	uint32_t version; /* KW_KERNEL(), 0 when .release says nothing of the kind */
+
+	/* KVM */
+	enum kw_fact kvm_device; /* /dev/kvm is there and this user may open it */
+	int kvm_device_error; /* errno of the attempt, or 0 */
+	enum kw_fact kvm_loaded; /* kvm, as a module or built in */
+	enum kw_fact kvm_amd;
+	enum kw_fact kvm_intel;
+	enum kw_fact vm_types_known; /* NO: KVM_CAP_VM_TYPES is not there (before 6.8) */
+	uint32_t vm_types; /* KVM_CAP_VM_TYPES: one bit per type KVM creates */
+	enum kw_fact sev; /* module parameters; NO as well when there is none */
+	enum kw_fact sev_es;
+	enum kw_fact sev_snp;
+	enum kw_fact tdx;
+
+	/* Type information; a built-in kvm has its own in vmlinux. */
+	enum kw_fact btf_vmlinux;
+	enum kw_fact btf_kvm;
+	enum kw_fact btf_kvm_amd;
+
+	/* Functions that have type information, so that programs attach to them. */
+	enum kw_fact bpf_lsm_file_ioctl;
+	enum kw_fact bpf_lsm_file_ioctl_compat;
+	enum kw_fact security_file_ioctl;
+	enum kw_fact security_file_ioctl_compat;
+	enum kw_fact kvm_arch_init_vm;
+	enum kw_fact kvm_arch_destroy_vm;
+	enum kw_fact bpf_rdonly_cast; /* the kfunc: loads with types, allowed under lockdown */
+
+	/* Fields of KVM's structures. */
+	enum kw_fact vm_type; /* kvm_arch.vm_type, 6.8 */
+	enum kw_fact has_protected_state; /* kvm_arch.has_protected_state, 6.10 */
+	enum kw_fact has_private_mem; /* kvm_arch.has_private_mem, 6.10 */
+	enum kw_fact guest_state_protected; /* kvm_vcpu_arch.guest_state_protected, 5.11 */
+	enum kw_fact es_active; /* kvm_svm.sev_info.es_active, in kvm_amd */
+
+	/* The rest of the house */
+	enum kw_fact lsm_bpf; /* "bpf" is an active LSM */
+	char lsm[256]; /* the active LSMs as the kernel lists them, "" when unknown */
+	enum kw_lockdown lockdown;
+	enum kw_fact compat_entry; /* int 0x80 works */
+	enum kw_fact securityfs;
+	enum kw_fact bpffs;
+	enum kw_fact tracefs;
+	enum kw_preempt preempt;
+	enum kw_fact seccomp_notify;
+};
+
+/*
+ * Reads ROOT/sys, ROOT/proc, ROOT/boot and ROOT/dev/kvm; root is "" for this
+ * machine, or the directory of a test. Only with "" are system calls asked too:
+ * KVM_CHECK_EXTENSION, lsm_list_modules(2), and int 0x80 in a child process.
+ * What cannot be learnt stays UNKNOWN.
+ */
+void kw_kernel_facts_gather(const char *root, struct kw_kernel_facts *ret);
+
+/*
+ * By these facts, would this backend work? For NO and UNKNOWN *ret_reason is one
+ * static sentence, lower case and without a full stop; for YES it is NULL. The
+ * proof is the daemon's business: a kernel may still refuse what looks possible.
+ */
+enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
+				     const char **ret_reason);
+
+/* What to do about the reason above, one static sentence, or NULL. */
+const char *kw_kernel_facts_remedy(const struct kw_kernel_facts *facts, unsigned int backend);
+
+/* May the kernel skip a fmod_ret program because a preempted one is still running on that CPU? */
+enum kw_fact kw_kernel_facts_may_skip(const struct kw_kernel_facts *facts);
+
+const char *kw_fact_name(enum kw_fact fact); /* "unknown", "no", "yes" */
+const char *kw_lockdown_name(enum kw_lockdown lockdown);
+const char *kw_preempt_name(enum kw_preempt preempt);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* kvmwarden(1): the options all commands share, and the choice of a command. */
+#define _GNU_SOURCE 1
+#include <stdio.h>
+
+#include "cli.h"
+#include "names.h"
+#include "util.h"
+
+struct command {
+	const char *name;
+	const char *title; /* what getopt(3) calls us */
+	int (*run)(const struct kw_cli *cli, int argc, char **argv);
+};
+
+static const struct command commands[] = {
+	{"status", "kvmwarden status", kw_cmd_status},
+	{"vms", "kvmwarden vms", kw_cmd_vms},
+	{"events", "kvmwarden events", kw_cmd_events},
+	{"policy", "kvmwarden policy", kw_cmd_policy},
+	{"doctor", "kvmwarden doctor", kw_cmd_doctor},
+	{"reload", "kvmwarden reload", kw_cmd_reload},
+	{"unload", "kvmwarden unload", kw_cmd_unload},
+};
+
+static const char help[] =
+	"usage: kvmwarden [OPTION...] COMMAND [ARGUMENT...]\n"
+	"\n"
+	"  status [--wait SECONDS]   what is enforced, by what, since when, and how it was proved\n"
+	"  vms                       the living VMs\n"
+	"  events [-f] [-n COUNT] [--verdict VERDICT] [--vm ID] [--file FILE]\n"
+	"                            what happened; -f: and what happens; FILE: from its JSON "
+	"lines\n"
+	"  policy check|explain|groups|show\n"
+	"                            policies, without the daemon; see 'kvmwarden policy --help'\n"
+	"  doctor                    what this kernel offers, and how to get what is missing\n"
+	"  reload                    reads the policies again; if one is bad, nothing changes\n"
+	"  unload --yes              takes all enforcement off this host\n"
+	"\n"
+	"  --json                    for machines\n"
+	"  --socket PATH             instead of " KW_SOCKET_DEFAULT "\n"
+	"  --policy-dir DIR          instead of the default directories; again for weaker ones\n"
+	"  --help, --version\n"
+	"\n"
+	"exit status: 0 fine, 1 it is not as it should be, 64 usage, 69 the daemon or the "
+	"kernel's\n"
+	"support is not there, 71 the system failed, 77 no permission\n";
+
+int kw_cli_unexpected(const char *command, const char *argument)
+{
+	fprintf(stderr, "kvmwarden %s: unexpected argument '%s'; see 'kvmwarden --help'\n", command,
+		argument);
+	return KW_EXIT_USAGE;
+}
+
+static const char *command_name(unsigned int index)
+{
+	return index < KW_ARRAY_SIZE(commands) ? commands[index].name : NULL;
+}
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < KW_ARRAY_SIZE(commands); i++)
+		if (kw_streq(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *nearest = kw_nearest(name, command_name);
+
+	if (nearest)
+		fprintf(stderr, "kvmwarden: unknown command '%s'; did you mean '%s'?\n", name,
+			nearest);
+	else
+		fprintf(stderr, "kvmwarden: unknown command '%s'; see 'kvmwarden --help'\n", name);
+	return KW_EXIT_USAGE;
+}
+
+/* Of "--NAME VALUE" and "--NAME=VALUE": how many arguments it takes up; 0: it is another one. */
+static int match_option(char **argv, const char *name, const char **ret_value)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(argv[0], name, len) != 0)
+		return 0;
+	if (argv[0][len] == '=') {
+		*ret_value = argv[0] + len + 1;
+		return 1;
+	}
+	if (argv[0][len] != '\0')
+		return 0;
+	*ret_value = argv[1];
+	return 2;
+}
+
+/*
+ * What the command line says, with the shared options taken out of it wherever
+ * they stand: rest is what remains.
+ */
+struct line {
+	struct kw_cli cli;
+	const char **dirs;
+	size_t dir_count;
+	char **rest;
+	int rest_count;
+};
+
+/* How many arguments were taken, 0 for one that is not ours, -EINVAL after a complaint. */
+static int take_option(struct line *line, char **argv)
+{
+	const char *value = NULL;
+	int taken;
+
+	if (kw_streq(argv[0], "--json")) {
+		line->cli.json = true;
+		return 1;
+	}
+	taken = match_option(argv, "--socket", &value);
+	if (taken > 0 && value) {
+		line->cli.socket = value;
+		return taken;
+	}
+	if (taken == 0)
+		taken = match_option(argv, "--policy-dir", &value);
+	if (taken > 0 && value)
+		line->dirs[line->dir_count++] = value;
+	if (taken > 0 && !value) {
+		fprintf(stderr, "kvmwarden: option '%s' needs a value\n", argv[0]);
+		return -EINVAL;
+	}
+	return taken;
+}
+
+static int parse(struct line *line, int argc, char **argv)
+{
+	int i, taken;
+
+	for (i = 1; i < argc; i += taken) {
+		if (kw_streq(argv[i], "--"))
+			break;
+		taken = take_option(line, argv + i);
+		if (taken < 0)
+			return taken;
+		if (taken == 0) {
+			line->rest[line->rest_count++] = argv[i];
+			taken = 1;
+		}
+	}
+	for (; i < argc; i++)
+		line->rest[line->rest_count++] = argv[i];
+	if (line->dir_count > 0)
+		line->cli.policy_dirs = line->dirs;
+	return 0;
+}
+
+static bool has_argument(const struct line *line, const char *argument)
+{
+	int i;
+
+	for (i = 0; i < line->rest_count; i++)
+		if (kw_streq(line->rest[i], argument))
+			return true;
+	return false;
+}
+
+static int run(struct line *line)
+{
+	const struct command *command;
+	char **rest = line->rest;
+
+	if (line->rest_count > 0 && kw_streq(rest[0], "--version")) {
+		puts("kvmwarden " KW_VERSION);
+		return KW_EXIT_OK;
+	}
+	/* "policy" has a help of its own. */
+	if (has_argument(line, "--help") && !kw_streq(rest[0], "policy")) {
+		fputs(help, stdout);
+		return KW_EXIT_OK;
+	}
+	if (line->rest_count == 0) {
+		fputs(help, stderr);
+		return KW_EXIT_USAGE;
+	}
+	if (rest[0][0] == '-') {
+		fprintf(stderr, "kvmwarden: unknown option '%s'; see 'kvmwarden --help'\n",
+			rest[0]);
+		return KW_EXIT_USAGE;
+	}
+	command = find_command(rest[0]);
+	if (!command)
+		return unknown_command(rest[0]);
+	rest[0] = (char *)command->title;
+	return command->run(&line->cli, line->rest_count, rest);
+}
+
+int main(int argc, char **argv)
+{
+	struct line line = {.cli.socket = KW_SOCKET_DEFAULT};
+	int r = KW_EXIT_OS;
+
+	line.dirs = calloc((size_t)argc + 1, sizeof(*line.dirs));
+	line.rest = calloc((size_t)argc + 1, sizeof(*line.rest));
+	if (line.dirs && line.rest)
+		r = parse(&line, argc, argv) < 0 ? KW_EXIT_USAGE : run(&line);
+	free(line.dirs);
+	free(line.rest);
+	return r;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line of kvmwardend. */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "cli.h"
+#include "names.h"
+#include "util.h"
+
+static const char help[] =
+	"Usage: kvmwardend [OPTION...]\n"
+	"Enforces policies on the ioctls of KVM virtual machines, and tells what happened.\n"
+	"\n"
+	"  --backend NAME      auto (default), lsm, fmod_ret or tracepoint\n"
+	"  --require deny      do not run unless the backend can refuse an ioctl\n"
+	"  --policy-dir DIR    read policies from here instead of the default search path;\n"
+	"                      may be repeated, the first one is the strongest\n"
+	"  --events FILE       append events to FILE instead of standard output\n"
+	"  --json              events as JSON lines on a terminal, too\n"
+	"  --socket PATH       where to listen (default " KW_SOCKET_DEFAULT ")\n"
+	"  --no-pin            stop enforcing when the daemon ends\n"
+	"  --help, --version\n"
+	"\n"
+	"Signals: HUP reloads the policies, TERM and INT end the daemon; unless --no-pin was\n"
+	"given, enforcement goes on then, until 'kvmwarden unload'.\n"
+	"\n"
+	"Exit status: 0 ended as asked, 1 broken policy, 64 usage, 69 the kernel lacks\n"
+	"something, 71 system error, 77 not root.\n";
+
+enum {
+	OPT_BACKEND = 256,
+	OPT_REQUIRE,
+	OPT_POLICY_DIR,
+	OPT_EVENTS,
+	OPT_JSON,
+	OPT_SOCKET,
+	OPT_NO_PIN,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"backend", required_argument, NULL, OPT_BACKEND},
+	{"require", required_argument, NULL, OPT_REQUIRE},
+	{"policy-dir", required_argument, NULL, OPT_POLICY_DIR},
+	{"events", required_argument, NULL, OPT_EVENTS},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"no-pin", no_argument, NULL, OPT_NO_PIN},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{},
+};
+
+static int usage(const char *what, const char *value)
+{
+	fprintf(stderr, "kvmwardend: %s '%s'; see kvmwardend --help\n", what, value);
+	return KW_EXIT_USAGE;
+}
+
+static int add_dir(struct kw_options *options, const char *dir)
+{
+	const char **dirs;
+	size_t n = 0;
+
+	while (options->policy_dirs && options->policy_dirs[n])
+		n++;
+	dirs = reallocarray(options->policy_dirs, n + 2, sizeof(*dirs));
+	if (!dirs)
+		return KW_EXIT_OS;
+	dirs[n] = dir;
+	dirs[n + 1] = NULL;
+	options->policy_dirs = dirs;
+	return 0;
+}
+
+/* Takes one option; returns 0, or the exit status. */
+static int take(struct kw_options *options, int option, const char *value)
+{
+	int backend;
+
+	switch (option) {
+	case OPT_BACKEND:
+		if (kw_streq(value, "auto")) {
+			options->backend = KW_BACKEND_NONE;
+			return 0;
+		}
+		backend = kw_backend_from_name(value);
+		if (backend <= KW_BACKEND_NONE)
+			return usage("unknown backend", value);
+		options->backend = (unsigned int)backend;
+		return 0;
+	case OPT_REQUIRE:
+		if (!kw_streq(value, "deny"))
+			return usage("--require takes 'deny', not", value);
+		options->require_deny = true;
+		return 0;
+	case OPT_POLICY_DIR:
+		return add_dir(options, value);
+	case OPT_EVENTS:
+		options->events = value;
+		return 0;
+	case OPT_JSON:
+		options->json = true;
+		return 0;
+	case OPT_SOCKET:
+		options->socket = value;
+		return 0;
+	case OPT_NO_PIN:
+		options->pin = false;
+		return 0;
+	}
+	return KW_EXIT_USAGE;
+}
+
+int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_status)
+{
+	struct kw_options options = {.socket = KW_SOCKET_DEFAULT, .pin = true};
+	int option, status = 0;
+
+	while (!status && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPT_HELP || option == OPT_VERSION) {
+			fputs(option == OPT_HELP ? help : "kvmwardend " KW_VERSION "\n", stdout);
+			kw_options_done(&options);
+			*ret_status = KW_EXIT_OK;
+			return 1;
+		}
+		status = take(&options, option, optarg);
+	}
+	if (!status && optind < argc)
+		status = usage("unexpected argument", argv[optind]);
+	if (status) {
+		kw_options_done(&options);
+		*ret_status = status;
+		return 1;
+	}
+	*ret = options;
+	return 0;
+}
+
+void kw_options_done(struct kw_options *options)
+{
+	free(options->policy_dirs);
+	options->policy_dirs = NULL;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The language of policy files: from text to struct kw_policy. */
+#ifndef KVMWARDEN_POLICY_READ_H
+#define KVMWARDEN_POLICY_READ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy.h"
+
+/*
+ * Parses one policy out of text; file is its name. set is only looked at: a
+ * policy that has a name of the set is an error. *ret is filled on success, and
+ * then owned by the caller (kw_policy_done()); -EINVAL with *reterr, or -ENOMEM.
+ */
+int kw_policy_parse(const char *file, const char *text, size_t size,
+		    const struct kw_policy_set *set, struct kw_policy *ret, struct kw_diag *reterr);
+
+/* The uid of a user, given by name or number. -ESRCH: there is none of that name. */
+int kw_policy_user(const char *text, uint32_t *ret);
+
+/* Releases what a policy owns; harmless on (struct kw_policy){}. */
+void kw_policy_done(struct kw_policy *policy);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The daemon's status as JSON. */
+#include "render.h"
+
+#include "cli.h"
+#include "names.h"
+#include "util.h"
+
+const char *kw_enforcement_name(enum kw_enforcement enforcement)
+{
+	switch (enforcement) {
+	case KW_STARTING:
+		return "starting";
+	case KW_ENFORCING:
+		return "enforcing";
+	case KW_AUDITING:
+		return "auditing";
+	case KW_DEGRADED:
+		return "degraded";
+	}
+	return "unknown";
+}
+
+static void member_time_or_null(struct kw_json *json, const char *key, uint64_t realtime_ns)
+{
+	if (realtime_ns) {
+		kw_json_member_time(json, key, realtime_ns);
+		return;
+	}
+	kw_json_key(json, key);
+	kw_json_null(json);
+}
+
+static void render_proof(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_object(json);
+	member_time_or_null(json, "time", status->proved_ns);
+	kw_json_member_bool(json, "native", status->proved[KW_ENTRY_NATIVE]);
+	kw_json_key(json, "compat");
+	if (status->compat_absent)
+		kw_json_null(json);
+	else
+		kw_json_bool(json, status->proved[KW_ENTRY_COMPAT]);
+	kw_json_close_object(json);
+}
+
+static void render_policies(struct kw_json *json, const struct kw_ruleset *rules)
+{
+	size_t i;
+
+	kw_json_open_array(json);
+	for (i = 0; rules && i < rules->set.count; i++) {
+		const struct kw_policy *policy = &rules->set.policies[i];
+
+		kw_json_open_object(json);
+		kw_json_member_string(json, "name", policy->name);
+		kw_json_member_string(json, "description", policy->description);
+		kw_json_member_string(json, "mode",
+				      policy->mode == KW_MODE_ENFORCE ? "enforce" : "audit");
+		kw_json_member_unsigned(json, "rules", policy->rule_count);
+		kw_json_member_string(json, "file", policy->file);
+		kw_json_member_unsigned(json, "line", policy->line);
+		kw_json_close_object(json);
+	}
+	kw_json_close_array(json);
+}
+
+static void render_counters(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_object(json);
+	kw_json_member_unsigned(json, "checked", status->stats.checked);
+	kw_json_member_unsigned(json, "adopted", status->stats.adopted);
+	kw_json_member_unsigned(json, "events", status->counters.seq);
+	kw_json_member_unsigned(json, "events_lost", status->counters.lost);
+	kw_json_member_unsigned(json, "vms_full", status->counters.vms_full);
+	kw_json_member_unsigned(json, "no_memory", status->counters.no_memory);
+	kw_json_member_unsigned(json, "missed", status->missed);
+	kw_json_member_unsigned(json, "clients_refused", status->clients_refused);
+	kw_json_member_unsigned(json, "followers_lost", status->followers_lost);
+	kw_json_close_object(json);
+}
+
+static void render_refusals(struct kw_json *json, const struct kw_status *status)
+{
+	size_t i;
+
+	kw_json_open_array(json);
+	for (i = 0; i < status->refusal_count; i++) {
+		const struct kw_backend_refusal *refusal = &status->refusals[i];
+
+		kw_json_open_object(json);
+		kw_json_member_string(json, "backend", kw_backend_name(refusal->backend));
+		kw_json_member_string(json, "reason", refusal->reason);
+		kw_json_close_object(json);
+	}
+	kw_json_close_array(json);
+}
+
+void kw_render_status(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_object(json);
+	kw_json_member_string(json, "daemon_version", KW_VERSION);
+	kw_json_member_string(json, "enforcement", kw_enforcement_name(status->enforcement));
+	kw_json_member_string(json, "reason", status->reason);
+	kw_json_member_string(json, "backend", kw_backend_name(status->backend));
+	kw_json_member_bool(json, "refuses", status->refuses);
+	kw_json_member_bool(json, "pinned", status->pinned);
+	kw_json_member_unsigned(json, "pid", status->pid);
+	member_time_or_null(json, "since", status->since_ns);
+	kw_json_key(json, "proof");
+	render_proof(json, status);
+	kw_json_member_unsigned(json, "vms", status->vms);
+	kw_json_key(json, "generation");
+	if (status->rules)
+		kw_json_unsigned(json, status->rules->table.generation);
+	else
+		kw_json_null(json);
+	kw_json_key(json, "policies");
+	render_policies(json, status->rules);
+	kw_json_member_string(json, "policy_error", status->policy_error);
+	kw_json_key(json, "counters");
+	render_counters(json, status);
+	kw_json_key(json, "refusals");
+	render_refusals(json, status);
+	kw_json_close_object(json);
+}

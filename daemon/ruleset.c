@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Compiles a policy set into the kernel's table, and runs the kernel's decision on it. */
+#define _GNU_SOURCE 1
+#include "ruleset.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "names.h"
+#include "util.h"
+
+/* How many multipliers are tried. The whole table of operations needs a few hundred. */
+#define MULTIPLIERS_MAX 100000
+
+/* Knuth's multiplier: successive multiples of it are spread over all 32 bits. */
+#define GOLDEN_RATIO 2654435761u
+
+static bool names_operation(const struct kw_rule *rule, unsigned int index)
+{
+	return rule->operations[index / 8] & (1u << (index % 8));
+}
+
+/* Inside one policy the first matching rule decides. KW_NONE: none matches. */
+static unsigned int first_rule(const struct kw_policy *policy, unsigned int operation,
+			       unsigned int state)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if ((policy->rules[i].states & (1u << state)) &&
+		    names_operation(&policy->rules[i], operation))
+			return i;
+	return KW_NONE;
+}
+
+static void fill_cell(struct kw_table *table, const struct kw_policy *policy, unsigned int number,
+		      unsigned int operation, unsigned int state)
+{
+	struct kw_origin *origin = &table->origins[operation][state][number];
+	struct kw_cell *cell = &table->cells[operation][state];
+	unsigned int index = first_rule(policy, operation, state);
+	const uint64_t bit = 1ull << number;
+	enum kw_verdict verdict;
+
+	if (index == KW_NONE)
+		return;
+	verdict = policy->rules[index].verdict;
+	origin->rule = index;
+	origin->verdict = verdict;
+	origin->error = policy->rules[index].error;
+	if (policy->mode == KW_MODE_AUDIT && verdict > KW_AUDIT)
+		verdict = KW_AUDIT;
+	switch (verdict) {
+	case KW_ALLOW:
+	case _KW_VERDICT_MAX:
+		break;
+	case KW_AUDIT:
+		cell->audit |= bit;
+		break;
+	case KW_DENY:
+		cell->deny |= bit;
+		break;
+	case KW_KILL:
+		cell->kill |= bit;
+		break;
+	}
+}
+
+static void fill_policy(struct kw_table *table, const struct kw_policy *policy, unsigned int number)
+{
+	table->selectors[number] = policy->selector;
+	for (unsigned int operation = 0; operation < kw_operation_count(); operation++)
+		for (unsigned int state = 0; state < _KW_STATE_MAX; state++)
+			fill_cell(table, policy, number, operation, state);
+}
+
+/* Is there anything to decide about this operation? The canary always needs its slot. */
+static bool needs_slot(const struct kw_table *table, unsigned int operation)
+{
+	const struct kw_cell *cell = table->cells[operation];
+	uint64_t any = 0;
+
+	for (unsigned int state = 0; state < _KW_STATE_MAX; state++)
+		any |= cell[state].kill | cell[state].deny | cell[state].audit;
+	return any || operation == KW_OP_CANARY;
+}
+
+/* Puts an operation's numbers where the multiplier sends them; false: the slot is taken. */
+static bool place(struct kw_table *table, unsigned int operation, uint32_t multiplier)
+{
+	const struct kw_operation *op = kw_operation(operation);
+	const uint32_t commands[] = {op->command, op->compat_command};
+	struct kw_slot *slot;
+
+	for (size_t i = 0; i < KW_ARRAY_SIZE(commands); i++) {
+		if (!commands[i])
+			continue;
+		slot = &table->slots[kw_slot_index(commands[i], multiplier)];
+		if (slot->command)
+			return false;
+		*slot = (struct kw_slot){commands[i], operation, op->scopes};
+	}
+	return true;
+}
+
+static bool place_all(struct kw_table *table, uint32_t multiplier)
+{
+	memset(table->slots, 0, sizeof(table->slots));
+	for (unsigned int i = 0; i < kw_operation_count(); i++)
+		if (needs_slot(table, i) && !place(table, i, multiplier))
+			return false;
+	return true;
+}
+
+static int choose_multiplier(struct kw_table *table, struct kw_diag *reterr)
+{
+	for (uint32_t i = 1; i <= MULTIPLIERS_MAX; i++) {
+		uint32_t multiplier = i * GOLDEN_RATIO | 1;
+
+		if (!place_all(table, multiplier))
+			continue;
+		table->slot_multiplier = multiplier;
+		return 0;
+	}
+	kw_diag_set(reterr, NULL, 0, 0, "the rules name more operations than a table holds");
+	return -ENOSPC;
+}
+
+/* The reader of files refuses this too; a set may have come from elsewhere. */
+static int check_rules(const struct kw_policy *policy, struct kw_diag *reterr)
+{
+	const struct kw_operation *operation;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		if (policy->rules[i].verdict < KW_DENY)
+			continue;
+		for (unsigned int j = 0; (operation = kw_operation(j)); j++) {
+			if (operation->refusable || !names_operation(&policy->rules[i], j))
+				continue;
+			kw_diag_set(reterr, policy->file, policy->rules[i].line, 0,
+				    "%s cannot be refused", operation->name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int check_set(const struct kw_policy_set *set, struct kw_diag *reterr)
+{
+	int r;
+
+	if (set->count > KW_POLICIES_MAX) {
+		kw_diag_set(reterr, NULL, 0, 0, "%zu policies: at most %d can be active",
+			    set->count, KW_POLICIES_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < set->count; i++) {
+		r = check_rules(&set->policies[i], reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw_ruleset **ret,
+		       struct kw_diag *reterr)
+{
+	_cleanup_free_ struct kw_ruleset *rs = NULL;
+	int r;
+
+	r = check_set(set, reterr);
+	if (r < 0)
+		return r;
+	rs = calloc(1, sizeof(*rs));
+	if (!rs)
+		return -ENOMEM;
+	rs->table.generation = generation;
+	rs->table.policies = set->count;
+	for (size_t i = 0; i < set->count; i++)
+		fill_policy(&rs->table, &set->policies[i], i);
+	r = choose_multiplier(&rs->table, reterr);
+	if (r < 0)
+		return r;
+	rs->set = *set;
+	*set = (struct kw_policy_set){};
+	*ret = TAKE_PTR(rs);
+	return 0;
+}
+
+struct kw_ruleset *kw_ruleset_free(struct kw_ruleset *rs)
+{
+	if (!rs)
+		return NULL;
+	kw_policy_set_done(&rs->set);
+	free(rs);
+	return NULL;
+}
+
+const struct kw_policy *kw_ruleset_policy(const struct kw_ruleset *rs, unsigned int policy)
+{
+	return policy < rs->set.count ? &rs->set.policies[policy] : NULL;
+}
+
+const struct kw_rule *kw_ruleset_rule(const struct kw_ruleset *rs, unsigned int policy,
+				      unsigned int rule)
+{
+	const struct kw_policy *owner = kw_ruleset_policy(rs, policy);
+
+	return owner && rule < owner->rule_count ? &owner->rules[rule] : NULL;
+}
+
+bool kw_ruleset_denies(const struct kw_ruleset *rs)
+{
+	for (size_t i = 0; i < rs->set.count; i++) {
+		const struct kw_policy *policy = &rs->set.policies[i];
+
+		if (policy->mode != KW_MODE_ENFORCE)
+			continue;
+		for (size_t j = 0; j < policy->rule_count; j++)
+			if (policy->rules[j].verdict == KW_DENY)
+				return true;
+	}
+	return false;
+}
+
+uint64_t kw_ruleset_match(const struct kw_ruleset *rs, unsigned int type,
+			  const struct kw_identity *who)
+{
+	uint64_t matched = 0;
+
+	for (unsigned int i = 0; i < rs->table.policies; i++)
+		if (kw_selector_matches(&rs->table.selectors[i], who, type))
+			matched |= 1ull << i;
+	return matched;
+}
+
+void kw_ruleset_explain(const struct kw_ruleset *rs, unsigned int operation, unsigned int state,
+			unsigned int type, const struct kw_identity *who, struct kw_decision *ret)
+{
+	kw_decide(&rs->table.cells[operation][state], rs->table.origins[operation][state],
+		  kw_ruleset_match(rs, type, who), ret);
+}

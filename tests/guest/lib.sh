@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What the scripts that run in the guest share: TAP, and a daemon to talk to.
+
+set -u
+work=$(mktemp -d)
+socket=$work/kvmwarden.sock
+events=$work/events.jsonl
+daemon=
+count=0
+kvmwarden=(build/kvmwarden --socket "$socket")
+
+# result STATUS DESCRIPTION [EXPLANATION]: one TAP line, and why when it failed.
+result() {
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		printf 'ok %d - %s\n' "$count" "$2"
+		return
+	fi
+	printf 'not ok %d - %s\n' "$count" "$2"
+	[ -z "${3:-}" ] || printf '%s\n' "$3" | sed 's/^/# /'
+}
+
+# check DESCRIPTION COMMAND...: passes if the command does.
+check() {
+	local what=$1 said
+	shift
+	said=$("$@" 2>&1)
+	result $? "$what" "$said"
+}
+
+# same DESCRIPTION WANTED GOT
+same() {
+	[ "$2" = "$3" ]
+	result $? "$1" "wanted: $2
+got: $3"
+}
+
+skip() {
+	count=$((count + 1))
+	printf 'ok %d - %s # SKIP %s\n' "$count" "$1" "$2"
+}
+
+plan() {
+	printf '1..%d\n' "$count"
+}
+
+# start_daemon ARGUMENT...: returns once it is ready; what it said is in $work/said.
+start_daemon() {
+	: >"$events"
+	build/kvmwardend --socket "$socket" --events "$events" --no-pin "$@" >"$work/said" 2>&1 &
+	daemon=$!
+	"${kvmwarden[@]}" status --wait 60 >"$work/status" 2>&1 && return
+	sed 's/^/# kvmwardend: /' "$work/said"
+	return 1
+}
+
+# Stops the daemon by SIGTERM; its exit status.
+stop_daemon() {
+	[ -n "$daemon" ] || return 0
+	kill -TERM "$daemon"
+	wait "$daemon"
+	local status=$?
+	daemon=
+	return $status
+}
+
+# The events so far, after all that happened before this call has been written.
+settled_events() {
+	"${kvmwarden[@]}" vms >/dev/null
+	cat "$events"
+}
+
+bail() {
+	printf 'Bail out! %s\n' "$1"
+	exit 1
+}
+
+trap 'stop_daemon; rm -rf "$work"' EXIT

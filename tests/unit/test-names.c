@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The tables of names and of operations. */
+#include <errno.h>
+
+#include "names.h"
+#include "unit.h"
+#include "util.h"
+
+static void check_table(unsigned int count, const char *(*name)(unsigned int),
+			int (*value)(const char *))
+{
+	for (unsigned int i = 0; i < count; i++) {
+		assert_non_null(name(i));
+		assert_int_equal(value(name(i)), i);
+	}
+	assert_string_equal(name(count), "unknown");
+	assert_string_equal(name(UINT32_MAX), "unknown");
+	assert_int_equal(value("no such name"), -EINVAL);
+	assert_int_equal(value(""), -EINVAL);
+}
+
+static void enumerations(void **state)
+{
+	(void)state;
+	check_table(_KW_TYPE_MAX, kw_type_name, kw_type_from_name);
+	check_table(_KW_STATE_MAX, kw_state_name, kw_state_from_name);
+	check_table(_KW_VERDICT_MAX, kw_verdict_name, kw_verdict_from_name);
+	check_table(_KW_ENTRY_MAX, kw_entry_name, kw_entry_from_name);
+	check_table(_KW_BACKEND_MAX, kw_backend_name, kw_backend_from_name);
+	assert_string_equal(kw_type_name(4), "sev-snp");
+	assert_string_equal(kw_scope_name(KW_SCOPE_VCPU), "vcpu");
+	assert_string_equal(kw_event_kind_name(KW_EVENT_VM_CREATED), "vm-created");
+	assert_string_equal(kw_event_kind_name(_KW_EVENT_MAX), "unknown");
+	assert_null(kw_type_list(KW_TYPE_UNKNOWN));
+}
+
+static void errnos(void **state)
+{
+	unsigned int named = 0;
+
+	(void)state;
+	assert_string_equal(kw_errno_name(EPERM), "EPERM");
+	assert_string_equal(kw_errno_name(KW_CANARY_ERRNO), "ENOANO");
+	assert_null(kw_errno_name(0));
+	assert_null(kw_errno_name(-1));
+	assert_null(kw_errno_name(256));
+	for (int error = 1; error < 256; error++) {
+		if (!kw_errno_name(error))
+			continue;
+		assert_int_equal(kw_errno_from_name(kw_errno_name(error)), error);
+		named++;
+	}
+	assert_true(named > 120);
+	assert_int_equal(kw_errno_from_name("EWOULDBLOCK"), EAGAIN);
+	assert_int_equal(kw_errno_from_name("ENOTSUP"), EOPNOTSUPP);
+	assert_int_equal(kw_errno_from_name("eperm"), -EINVAL);
+	assert_int_equal(kw_errno_from_name("0"), -EINVAL);
+	assert_int_equal(kw_errno_from_name(""), -EINVAL);
+}
+
+static void operation_names(void **state)
+{
+	(void)state;
+	assert_in_range(kw_operation_count(), 100, KW_OPERATIONS_MAX);
+	assert_null(kw_operation(kw_operation_count()));
+	assert_int_equal(kw_operation_from_name("CANARY"), -EINVAL);
+	assert_int_equal(kw_operation_from_name("KVM_CREATE_VM"), KW_OP_CREATE_VM);
+	assert_int_equal(kw_operation_from_name("VM_DESTROY"), KW_OP_VM_DESTROY);
+	assert_int_equal(kw_operation_from_name("kvm_create_vm"), -EINVAL);
+	for (unsigned int i = KW_OP_CANARY + 1; i < kw_operation_count(); i++) {
+		assert_int_equal(kw_operation_from_name(kw_operation(i)->name), i);
+		assert_int_not_equal(kw_operation(i)->scopes, 0);
+		assert_int_equal(kw_operation(i)->scopes >> _KW_SCOPE_MAX, 0);
+	}
+}
+
+/* "a number on a scope is one operation, and every ioctl is KVM's" */
+static void operation_commands(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < kw_operation_count(); i++) {
+		const struct kw_operation *op = kw_operation(i);
+
+		if (i == KW_OP_VM_DESTROY) {
+			assert_int_equal(op->command, 0);
+			assert_false(op->refusable);
+			continue;
+		}
+		assert_true(op->refusable);
+		assert_int_equal(op->command >> 8 & 0xff, KW_IOC_TYPE);
+		for (unsigned int scope = 0; scope < _KW_SCOPE_MAX; scope++)
+			assert_int_equal(kw_operation_from_command(op->command, scope),
+					 op->scopes & (1u << scope) ? (int)i : -EINVAL);
+	}
+	for (unsigned int scope = 0; scope <= _KW_SCOPE_MAX; scope++)
+		assert_int_equal(kw_operation_from_command(0, scope), -EINVAL);
+	assert_int_equal(kw_operation_from_command(0x0000ae01, 32), -EINVAL);
+}
+
+/* Pairs of ioctls with the same low byte: only the whole number tells them apart. */
+static const struct {
+	uint32_t command;
+	unsigned int scope;
+	const char *name;
+} collisions[] = {
+	{0x8070ae9f, KW_SCOPE_VM, "KVM_GET_PIT2"},
+	{0x8040ae9f, KW_SCOPE_VCPU, "KVM_GET_VCPU_EVENTS"},
+	{0x4070aea0, KW_SCOPE_VM, "KVM_SET_PIT2"},
+	{0x4040aea0, KW_SCOPE_VCPU, "KVM_SET_VCPU_EVENTS"},
+	{0x0000aea2, KW_SCOPE_VM, "KVM_SET_TSC_KHZ"},
+	{0x0000aea2, KW_SCOPE_VCPU, "KVM_SET_TSC_KHZ"},
+	{0x4080aea2, KW_SCOPE_VCPU, "KVM_SET_DEBUGREGS"},
+	{0x0000aea3, KW_SCOPE_VCPU, "KVM_GET_TSC_KHZ"},
+	{0x4068aea3, KW_SCOPE_VM, "KVM_ENABLE_CAP"},
+	{0x4068aea3, KW_SCOPE_VCPU, "KVM_ENABLE_CAP"},
+	{0x4020aea5, KW_SCOPE_VM, "KVM_SIGNAL_MSI"},
+	{0x5000aea5, KW_SCOPE_VCPU, "KVM_SET_XSAVE"},
+	{0xc008ae67, KW_SCOPE_VM, "KVM_IRQ_LINE_STATUS"},
+	{0x4010ae67, KW_SCOPE_VM, "KVM_REGISTER_COALESCED_MMIO"},
+	{0x4090ae82, KW_SCOPE_VCPU, "KVM_SET_REGS"},
+	{0x4188aec6, KW_SCOPE_VM, "KVM_X86_SET_MSR_FILTER"},
+	{0x4104aec6, KW_SCOPE_VM, "KVM_X86_SET_MSR_FILTER"},
+};
+
+static void colliding_numbers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(collisions); i++) {
+		int index = kw_operation_from_command(collisions[i].command, collisions[i].scope);
+
+		assert_true(index >= 0);
+		assert_string_equal(kw_operation(index)->name, collisions[i].name);
+	}
+	assert_int_equal(kw_operation_from_command(0x4090ae82, KW_SCOPE_VM), -EINVAL);
+	assert_int_equal(kw_operation_from_command(0x8090ae82, KW_SCOPE_VCPU), -EINVAL);
+}
+
+static bool in_group(const char *group, const char *operation)
+{
+	const struct kw_group *g = kw_group_from_name(group);
+	int index = kw_operation_from_name(operation);
+
+	assert_non_null(g);
+	assert_true(index >= 0);
+	for (size_t i = 0; i < g->count; i++)
+		if (g->operations[i] == index)
+			return true;
+	return false;
+}
+
+static void groups(void **state)
+{
+	(void)state;
+	assert_int_equal(kw_group_from_name("@set-registers")->count, 8);
+	assert_true(in_group("@set-registers", "KVM_SET_REGS"));
+	assert_true(in_group("@set-registers", "KVM_SET_GUEST_DEBUG"));
+	assert_false(in_group("@set-registers", "KVM_GET_REGS"));
+	assert_true(in_group("@get-registers", "KVM_GET_XSAVE2"));
+	assert_true(in_group("@lifecycle", "VM_DESTROY"));
+	assert_false(in_group("@all", "VM_DESTROY"));
+	/* All but the canary and the end of a VM. */
+	assert_int_equal(kw_group_from_name("@all")->count, kw_operation_count() - 2);
+	assert_null(kw_group_from_name("set-registers"));
+	assert_null(kw_group(kw_group_count()));
+	for (size_t i = 0; i < kw_group_count(); i++) {
+		assert_ptr_equal(kw_group_from_name(kw_group(i)->name), kw_group(i));
+		assert_int_equal(kw_group(i)->name[0], '@');
+	}
+}
+
+static void nearest(void **state)
+{
+	char text[200];
+
+	(void)state;
+	assert_string_equal(kw_nearest("KVM_SET_REG", kw_operation_list), "KVM_SET_REGS");
+	assert_string_equal(kw_nearest("kvm_runn", kw_operation_list), "KVM_RUN");
+	assert_string_equal(kw_nearest("@set-regsters", kw_operation_list), "@set-registers");
+	assert_string_equal(kw_nearest("sevsnp", kw_type_list), "sev-snp");
+	assert_string_equal(kw_nearest("tdx1", kw_type_list), "tdx");
+	assert_null(kw_nearest("banana", kw_type_list));
+	assert_null(kw_nearest("", kw_operation_list));
+	memset(text, 'K', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_null(kw_nearest(text, kw_operation_list));
+	assert_int_equal(kw_name_distance("deny", "deny"), 0);
+	assert_int_equal(kw_name_distance("dney", "deny"), 1);
+	assert_int_equal(kw_name_distance("nd", "deny"), KW_TOO_FAR);
+	assert_int_equal(kw_name_distance("EPREM", "EPERM"), 1);
+	assert_int_equal(kw_name_distance("denny", "deny"), 1);
+}
+
+static void numbers(void **state)
+{
+	uint64_t value = 42;
+	uint32_t small = 42;
+
+	(void)state;
+	assert_int_equal(kw_parse_u64("18446744073709551615", UINT64_MAX, &value), 0);
+	assert_true(value == UINT64_MAX);
+	assert_int_equal(kw_parse_u64("18446744073709551616", UINT64_MAX, &value), -ERANGE);
+	assert_int_equal(kw_parse_u64("99999999999999999999999", UINT64_MAX, &value), -ERANGE);
+	assert_int_equal(kw_parse_u32("0", 10, &small), 0);
+	assert_int_equal(small, 0);
+	assert_int_equal(kw_parse_u32("11", 10, &small), -ERANGE);
+	assert_int_equal(kw_parse_u32("", 10, &small), -EINVAL);
+	assert_int_equal(kw_parse_u32("+1", 10, &small), -EINVAL);
+	assert_int_equal(kw_parse_u32("-1", 10, &small), -EINVAL);
+	assert_int_equal(kw_parse_u32(" 1", 10, &small), -EINVAL);
+	assert_int_equal(kw_parse_u32("1 ", 10, &small), -EINVAL);
+	assert_int_equal(kw_parse_u32("01", 10, &small), -EINVAL);
+	assert_int_equal(kw_parse_u32("0x1", 10, &small), -EINVAL);
+	assert_int_equal(small, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(enumerations),	     cmocka_unit_test(errnos),
+		cmocka_unit_test(operation_names),   cmocka_unit_test(operation_commands),
+		cmocka_unit_test(colliding_numbers), cmocka_unit_test(groups),
+		cmocka_unit_test(nearest),	     cmocka_unit_test(numbers),
+	};
+
+	return cmocka_run_group_tests_name("names", tests, NULL, NULL);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The reader of policy files: what it refuses and where, and what it takes. */
+#define _GNU_SOURCE 1
+#include "policy.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "names.h"
+#include "scratch.h"
+#include "unit.h"
+#include "util.h"
+
+/* Reads a broken file: nothing may be added to the set. */
+static int read_broken(const char *path, struct kw_diag *diag)
+{
+	struct kw_policy_set set = {};
+	int r = kw_policy_read(path, false, &set, diag);
+
+	if (r == 0)
+		fail_msg("%s: taken, although broken", path);
+	assert_null(set.policies);
+	assert_int_equal(set.count, 0);
+	assert_non_null(diag->message);
+	assert_string_equal(diag->file, path);
+	assert_null(strchr(diag->message, '\n'));
+	return r;
+}
+
+static void expect_broken(const char *path, unsigned int line, unsigned int column,
+			  const char *message)
+{
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+
+	read_broken(path, &diag);
+	if (diag.line != line || diag.column != column || !strstr(diag.message, message))
+		fail_msg("%s: expected %u:%u '%s', got %u:%u '%s'", path, line, column, message,
+			 diag.line, diag.column, diag.message);
+	assert_int_equal(diag.source != NULL, line != 0);
+}
+
+/* The first lines say what is expected: "# expect: LINE:COLUMN: TEXT", "# hint: TEXT". */
+static void check_fixture(const char *path)
+{
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	char expect[512], hint[512];
+	unsigned int line, column;
+	int at_text = 0;
+
+	assert_non_null(f);
+	assert_non_null(fgets(expect, sizeof(expect), f));
+	expect[strcspn(expect, "\n")] = '\0';
+	assert_int_equal(sscanf(expect, "# expect: %u:%u: %n", &line, &column, &at_text), 2);
+	assert_true(at_text && expect[at_text]);
+	expect_broken(path, line, column, expect + at_text);
+	if (!fgets(hint, sizeof(hint), f) || strncmp(hint, "# hint: ", 8))
+		return;
+	hint[strcspn(hint, "\n")] = '\0';
+	read_broken(path, &diag);
+	if (!diag.hint || !strstr(diag.hint, hint + 8))
+		fail_msg("%s: expected the hint '%s', got '%s'", path, hint + 8,
+			 diag.hint ?: "none");
+}
+
+static unsigned int each_fixture(const char *dir_path, void (*check)(const char *path))
+{
+	_cleanup_closedir_ DIR *dir = opendir(dir_path);
+	const struct dirent *entry;
+	unsigned int count = 0;
+	char path[512];
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		if (!strstr(entry->d_name, ".yaml"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir_path, entry->d_name);
+		check(path);
+		count++;
+	}
+	return count;
+}
+
+static void broken_fixtures(void **state)
+{
+	(void)state;
+	assert_true(each_fixture(TEST_POLICIES "/broken", check_fixture) >= 60);
+}
+
+static void check_good(const char *path)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+
+	if (kw_policy_read(path, false, &set, &diag) < 0)
+		fail_msg("%s:%u:%u: %s", path, diag.line, diag.column, diag.message);
+	assert_int_equal(set.count, 1);
+	assert_null(diag.message);
+}
+
+static void good_fixtures(void **state)
+{
+	(void)state;
+	assert_true(each_fixture(TEST_POLICIES "/good", check_good) >= 4);
+	assert_int_equal(each_fixture("policies", check_good), 3);
+}
+
+static bool names(const struct kw_rule *rule, const char *operation)
+{
+	int index = kw_operation_from_name(operation);
+
+	assert_true(index >= 0);
+	return rule->operations[index / 8] & (1u << (index % 8));
+}
+
+static void every_key(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	const char *path = TEST_POLICIES "/good/everything.yaml";
+	const struct kw_policy *p;
+
+	(void)state;
+	assert_int_equal(kw_policy_read(path, false, &set, NULL), 0);
+	p = &set.policies[0];
+	assert_string_equal(p->name, "everything");
+	assert_string_equal(p->description, "Grüße: every key, all states.");
+	assert_string_equal(p->file, path);
+	assert_int_equal(p->line, 4);
+	assert_int_equal(p->mode, KW_MODE_AUDIT);
+	assert_int_equal(p->selector.types, 1u << KW_TYPE_SEV_SNP | 1u << KW_TYPE_TDX);
+	assert_int_equal(p->selector.tests, KW_SELECT_EXE | KW_SELECT_UNIT | KW_SELECT_USER);
+	assert_int_equal(p->selector.uid, 0);
+	assert_string_equal(p->exe, "/usr/bin/qemu-system-*");
+	assert_int_equal(p->selector.exe.prefix_len, 21);
+	assert_int_equal(p->selector.exe.suffix_len, 0);
+	assert_int_equal(p->selector.exe.star, 1);
+	assert_int_equal(p->selector.unit.prefix_len, 0);
+	assert_memory_equal(p->selector.unit.text, ".scope", 7);
+	assert_int_equal(p->rule_count, 4);
+	assert_int_equal(p->rules[0].line, 15);
+	assert_true(names(&p->rules[0], "KVM_SET_GUEST_DEBUG"));
+	assert_false(names(&p->rules[0], "KVM_SET_REGS"));
+	assert_int_equal(p->rules[0].verdict, KW_ALLOW);
+	assert_int_equal(p->rules[0].error, 0);
+	assert_int_equal(p->rules[0].states, 3);
+	assert_int_equal(p->rules[1].verdict, KW_KILL);
+	assert_int_equal(p->rules[1].error, EACCES);
+	assert_int_equal(p->rules[1].states, 1u << KW_STATE_SEALED);
+	assert_true(names(&p->rules[1], "KVM_GET_XSAVE2"));
+	assert_int_equal(p->rules[2].error, EINVAL);
+	assert_int_equal(p->rules[2].states, 1u << KW_STATE_BUILDING);
+	assert_true(names(&p->rules[3], "VM_DESTROY"));
+	assert_int_equal(p->rules[3].verdict, KW_AUDIT);
+}
+
+static void defaults(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	const struct kw_policy *p;
+
+	(void)state;
+	assert_int_equal(kw_policy_read(TEST_POLICIES "/good/minimal.yaml", false, &set, NULL), 0);
+	p = &set.policies[0];
+	assert_int_equal(p->mode, KW_MODE_ENFORCE);
+	assert_int_equal(p->selector.types, UINT32_MAX);
+	assert_int_equal(p->selector.tests, 0);
+	assert_null(p->description);
+	assert_null(p->exe);
+	assert_int_equal(p->rules[0].states, 3);
+	assert_int_equal(p->rules[0].error, EPERM);
+}
+
+static void not_text(void **state)
+{
+	static const unsigned char junk[] = {0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0xff, 0xfe};
+	static const unsigned char utf16[] = {0xff, 0xfe, 'p', 0, ':', 0};
+
+	(void)state;
+	expect_broken(write_bytes("junk", junk, sizeof(junk)), 1, 1, "not text in UTF-8");
+	expect_broken(write_bytes("utf16", utf16, sizeof(utf16)), 1, 1, "not text in UTF-8");
+	expect_broken(write_text("latin1", "policy: p\n# \xc3\xa9\xc3\xa9 gr\xfc\xdf\n"), 2, 8,
+		      "not text in UTF-8");
+	expect_broken(write_bytes("nul", "policy: \0", 9), 1, 9, "not text in UTF-8");
+	expect_broken(write_text("hang", "%\xf7"), 1, 2, "not text in UTF-8");
+	expect_broken(write_text("nothing", ""), 0, 0, "holds no policy");
+}
+
+static void too_large(void **state)
+{
+	const size_t size = 10 * 1024 * 1024;
+	_cleanup_(kw_diag_done) struct kw_diag diag = {}, word = {};
+	_cleanup_free_ char *text = malloc(size);
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '#', size);
+	assert_int_equal(read_broken(write_bytes("large", text, size), &diag), -EFBIG);
+	expect_broken(at("large"), 0, 0, "is larger than 1048576 bytes");
+	expect_broken(write_bytes("limit", text, KW_POLICY_FILE_MAX), 0, 0, "holds no policy");
+	expect_broken(write_bytes("limit", text, KW_POLICY_FILE_MAX + 1), 0, 0, "is larger");
+	/* One word of almost that size: the message must not be as long. */
+	memset(text, 'x', KW_POLICY_FILE_MAX);
+	memcpy(text, "mode: ", 6);
+	read_broken(write_bytes("word", text, KW_POLICY_FILE_MAX), &word);
+	assert_true(strlen(word.message) < 1000);
+}
+
+static void too_deep(void **state)
+{
+	_cleanup_free_ char *text = malloc(100000);
+	char bomb[1024];
+	size_t len;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '[', 100000);
+	memcpy(text, "rules: ", 7);
+	expect_broken(write_bytes("deep", text, 100000), 1, 9, "a rule is a mapping");
+	memset(text, '[', 100000);
+	memcpy(text, "rules: [{operations: ", 21);
+	expect_broken(write_bytes("deep", text, 100000), 1, 23, "takes a single value, not a list");
+	/* Where nobody looks before the depth is checked. */
+	memset(text, '[', 100000);
+	expect_broken(write_bytes("deep", text, 100000), 1, 1, "a policy is a mapping");
+
+	len = snprintf(bomb, sizeof(bomb), "a: &a [x, x]\nb: [*a, *a]\n");
+	expect_broken(write_bytes("bomb", bomb, len), 1, 1, "unknown key 'a'");
+	len = snprintf(bomb, sizeof(bomb), "policy: p\nrules: &a [*a, *a]\n");
+	expect_broken(write_bytes("bomb", bomb, len), 2, 8, "anchors are not allowed");
+}
+
+static void not_a_file(void **state)
+{
+	_cleanup_(kw_diag_done) struct kw_diag diag = {}, missing = {};
+
+	(void)state;
+	assert_int_equal(read_broken(scratch, &diag), -EISDIR);
+	assert_non_null(strstr(diag.message, "is a directory"));
+	/* Must not wait for a writer. */
+	assert_int_equal(mkfifo(at("fifo"), 0600), 0);
+	expect_broken(at("fifo"), 0, 0, "is not a regular file");
+	expect_broken("/dev/zero", 0, 0, "is not a regular file");
+	assert_int_equal(read_broken(at("missing"), &missing), -ENOENT);
+}
+
+/* "there are at most as many rules as operations and states": one more repeats something */
+static void too_many_rules(void **state)
+{
+	_cleanup_fclose_ FILE *f = fopen(at("rules"), "we");
+	const struct kw_operation *op;
+	unsigned int line = 3;
+
+	(void)state;
+	assert_non_null(f);
+	fprintf(f, "policy: p\nrules:\n");
+	for (unsigned int i = 1; (op = kw_operation(i)); i++)
+		for (unsigned int s = 0; s < _KW_STATE_MAX; s++) {
+			if (op->scopes == 1u << KW_SCOPE_SYSTEM && s == KW_STATE_SEALED)
+				continue;
+			fprintf(f, "  - {operations: [%s], state: %s, verdict: audit}\n", op->name,
+				kw_state_name(s));
+			line++;
+		}
+	assert_int_equal(fflush(f), 0);
+	check_good(at("rules"));
+	fprintf(f, "  - {operations: [KVM_RUN], verdict: audit}\n");
+	assert_int_equal(fflush(f), 0);
+	expect_broken(at("rules"), line, 5, "never applies");
+}
+
+static void duplicate_policy(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	char where[300];
+
+	(void)state;
+	write_policy("one", "same");
+	write_text("two", "rules: [{operations: [KVM_RUN], verdict: audit}]\npolicy: same\n");
+	snprintf(where, sizeof(where), "defined already, in %s:1", at("one"));
+	assert_int_equal(kw_policy_read(at("one"), false, &set, NULL), 0);
+	assert_int_equal(kw_policy_read(at("two"), false, &set, &diag), -EINVAL);
+	assert_int_equal(set.count, 1);
+	assert_non_null(strstr(diag.message, where));
+	assert_int_equal(diag.line, 2);
+	assert_int_equal(diag.column, 9);
+}
+
+static void one_policy_too_many(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	char name[16];
+
+	(void)state;
+	for (unsigned int i = 0; i < KW_POLICIES_MAX; i++) {
+		snprintf(name, sizeof(name), "p%u", i);
+		write_policy("many", name);
+		assert_int_equal(kw_policy_read(at("many"), false, &set, NULL), 0);
+	}
+	write_policy("many", "last");
+	assert_int_equal(kw_policy_read(at("many"), false, &set, &diag), -EINVAL);
+	assert_non_null(strstr(diag.message, "at most 64"));
+	assert_int_equal(set.count, KW_POLICIES_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(broken_fixtures),
+		cmocka_unit_test(good_fixtures),
+		cmocka_unit_test(every_key),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(not_text),
+		cmocka_unit_test(too_large),
+		cmocka_unit_test(too_deep),
+		cmocka_unit_test(not_a_file),
+		cmocka_unit_test(too_many_rules),
+		cmocka_unit_test(duplicate_policy),
+		cmocka_unit_test(one_policy_too_many),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, scratch_make, scratch_remove);
+}

@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events, VMs and the status against docs/events.schema.json, and against what was meant. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <jansson.h>
+#include <regex.h>
+#include <string.h>
+
+#include "names.h"
+#include "render.h"
+#include "util.h"
+
+/* Tests run from the top of the tree. */
+#define SCHEMA "docs/events.schema.json"
+
+/*
+ * A checker for the part of JSON Schema that ours uses. An unknown keyword is a
+ * failure, so that the schema cannot outgrow the checker unnoticed.
+ */
+
+static json_t *schema;
+
+static bool conforms(json_t *rule, json_t *value, const char *where, bool loud);
+
+static bool complain(bool loud, const char *where, const char *what, const char *detail)
+{
+	if (loud)
+		print_error("%s: %s %s\n", where, what, detail);
+	return false;
+}
+
+static bool has_type(const char *type, json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return kw_streq(type, "object");
+	case JSON_ARRAY:
+		return kw_streq(type, "array");
+	case JSON_STRING:
+		return kw_streq(type, "string");
+	case JSON_INTEGER:
+		return kw_streq(type, "integer");
+	case JSON_REAL:
+		return kw_streq(type, "number");
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return kw_streq(type, "boolean");
+	case JSON_NULL:
+		return kw_streq(type, "null");
+	}
+	return false;
+}
+
+static bool check_type(json_t *types, json_t *value)
+{
+	json_t *type;
+	size_t i;
+
+	if (json_is_string(types))
+		return has_type(json_string_value(types), value);
+	json_array_foreach (types, i, type) {
+		if (has_type(json_string_value(type), value))
+			return true;
+	}
+	return false;
+}
+
+static bool check_enum(json_t *values, json_t *value)
+{
+	json_t *allowed;
+	size_t i;
+
+	json_array_foreach (values, i, allowed) {
+		if (json_equal(allowed, value))
+			return true;
+	}
+	return false;
+}
+
+static bool check_pattern(const char *pattern, json_t *value)
+{
+	regex_t regex;
+	bool matches;
+
+	if (!json_is_string(value))
+		return true;
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	matches = regexec(&regex, json_string_value(value), 0, NULL, 0) == 0;
+	regfree(&regex);
+	return matches;
+}
+
+static bool check_required(json_t *names, json_t *value, const char *where, bool loud)
+{
+	json_t *name;
+	size_t i;
+
+	if (!json_is_object(value))
+		return true;
+	json_array_foreach (names, i, name) {
+		if (!json_object_get(value, json_string_value(name)))
+			return complain(loud, where, "lacks", json_string_value(name));
+	}
+	return true;
+}
+
+static bool check_properties(json_t *rules, json_t *value, bool loud)
+{
+	const char *name;
+	json_t *rule, *member;
+
+	json_object_foreach (rules, name, rule) {
+		member = json_object_get(value, name);
+		if (member && !conforms(rule, member, name, loud))
+			return false;
+	}
+	return true;
+}
+
+static bool check_each(json_t *rules, json_t *value, const char *where, bool loud)
+{
+	json_t *rule;
+	size_t i;
+
+	json_array_foreach (rules, i, rule) {
+		if (!conforms(rule, value, where, loud))
+			return false;
+	}
+	return true;
+}
+
+static bool check_items(json_t *rule, json_t *value, const char *where, bool loud)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (value, i, item) {
+		if (!conforms(rule, item, where, loud))
+			return false;
+	}
+	return true;
+}
+
+static bool check_ref(const char *ref, json_t *value, const char *where, bool loud)
+{
+	json_t *rule;
+
+	assert_memory_equal(ref, "#/$defs/", 8);
+	rule = json_object_get(json_object_get(schema, "$defs"), ref + 8);
+	assert_non_null(rule);
+	return conforms(rule, value, where, loud);
+}
+
+static bool check_keyword(const char *keyword, json_t *rule, json_t *arg, json_t *value,
+			  const char *where, bool loud)
+{
+	if (kw_streq(keyword, "type"))
+		return check_type(arg, value) || complain(loud, where, "is of a wrong type", "");
+	if (kw_streq(keyword, "enum"))
+		return check_enum(arg, value) || complain(loud, where, "is not in the enum", "");
+	if (kw_streq(keyword, "const"))
+		return json_equal(arg, value) || complain(loud, where, "is not the const", "");
+	if (kw_streq(keyword, "pattern"))
+		return check_pattern(json_string_value(arg), value) ||
+		       complain(loud, where, "does not match", json_string_value(arg));
+	if (kw_streq(keyword, "minimum"))
+		return !json_is_integer(value) ||
+		       json_integer_value(value) >= json_integer_value(arg) ||
+		       complain(loud, where, "is below the minimum", "");
+	if (kw_streq(keyword, "required"))
+		return check_required(arg, value, where, loud);
+	if (kw_streq(keyword, "properties"))
+		return check_properties(arg, value, loud);
+	if (kw_streq(keyword, "items"))
+		return check_items(arg, value, where, loud);
+	if (kw_streq(keyword, "allOf"))
+		return check_each(arg, value, where, loud);
+	if (kw_streq(keyword, "$ref"))
+		return check_ref(json_string_value(arg), value, where, loud);
+	if (kw_streq(keyword, "if"))
+		return !conforms(arg, value, where, false) ||
+		       conforms(json_object_get(rule, "then"), value, where, loud);
+	if (kw_streq(keyword, "then") || kw_streq(keyword, "description") ||
+	    kw_streq(keyword, "title") || kw_streq(keyword, "$schema") ||
+	    kw_streq(keyword, "$defs"))
+		return true;
+	fail_msg("the checker does not know the keyword '%s'", keyword);
+	return false;
+}
+
+static bool conforms(json_t *rule, json_t *value, const char *where, bool loud)
+{
+	const char *keyword;
+	json_t *arg;
+
+	json_object_foreach (rule, keyword, arg) {
+		if (!check_keyword(keyword, rule, arg, value, where, loud))
+			return false;
+	}
+	return true;
+}
+
+/* The daemon's side of things, as small as possible. */
+
+static const struct kw_origin_host host = {
+	.host = "testhost",
+	.boot_id = "0123456789abcdef0123456789abcdef",
+	.realtime_offset_ns = 1700000000000000000,
+};
+
+static struct kw_rule rules_a[] = {{.line = 7, .verdict = KW_AUDIT},
+				   {.line = 11, .verdict = KW_DENY, .error = EPERM}};
+static struct kw_rule rules_b[] = {{.line = 9, .verdict = KW_AUDIT}};
+static char name_a[] = "protected-state", name_b[] = "log-all";
+static char file_a[] = "/etc/kvmwarden/policy.d/50-a.yaml", file_b[] = "/run/b.yaml";
+static struct kw_policy policies[] = {
+	{.name = name_a,
+	 .file = file_a,
+	 .line = 2,
+	 .rules = rules_a,
+	 .rule_count = 2,
+	 .mode = KW_MODE_ENFORCE},
+	{.name = name_b, .file = file_b, .line = 1, .rules = rules_b, .rule_count = 1},
+};
+static struct kw_ruleset ruleset; /* large: not on the stack */
+
+static void set_path(struct kw_path *path, const char *text)
+{
+	path->len = strlen(text);
+	memcpy(path->text, text, path->len + 1);
+}
+
+static void set_identity(struct kw_identity *who)
+{
+	*who = (struct kw_identity){.pid = 4242,
+				    .tid = 4243,
+				    .uid = 107,
+				    .gid = 108,
+				    .cgroup_id = 5,
+				    .comm = "CPU 0/KVM"};
+	set_path(&who->exe, "/usr/bin/qemu-system-x86_64");
+	set_path(&who->cgroup, "/machine.slice/machine-qemu1.scope");
+	who->unit_offset = strlen("/machine.slice/");
+	who->unit_len = strlen("machine-qemu1.scope");
+}
+
+static struct kw_event denied_event(void)
+{
+	struct kw_event event = {
+		.seq = 17,
+		.time_ns = 5000000001,
+		.generation = 3,
+		.vm_id = 7,
+		.kind = KW_EVENT_IOCTL,
+		.verdict = KW_DENY,
+		.intended = KW_DENY,
+		.error = EPERM,
+		.scope = KW_SCOPE_VCPU,
+		.state = KW_STATE_SEALED,
+		.entry = KW_ENTRY_COMPAT,
+		.command = 0x4090ae82,
+		.vcpu = 0,
+		.policy = 0,
+		.rule = 1,
+		.backend = KW_BACKEND_LSM,
+		.vm_type = KW_TYPE_SEV_SNP,
+		.vm_flags = KW_VM_PRIVATE_MEMORY | KW_VM_PROTECTED_STATE | KW_VM_SEALED,
+		.kvm_type = 4,
+	};
+	int operation = kw_operation_from_name("KVM_SET_REGS");
+
+	assert_true(operation >= 0);
+	event.operation = operation;
+	set_identity(&event.caller);
+	return event;
+}
+
+static json_t *load(struct kw_json *json)
+{
+	json_error_t error;
+	json_t *root;
+
+	assert_false(json->failed);
+	root = json_loadb(json->text, json->len, JSON_REJECT_DUPLICATES, &error);
+	if (!root)
+		print_error("%s\n%s\n", json->text, error.text);
+	assert_non_null(root);
+	kw_json_done(json);
+	return root;
+}
+
+static json_t *load_event(const struct kw_event *event, const struct kw_ruleset *rules)
+{
+	struct kw_json json = {};
+	json_t *root;
+
+	kw_render_event(&json, event, rules, &host);
+	root = load(&json);
+	assert_true(conforms(schema, root, "event", true));
+	return root;
+}
+
+static void assert_def(const char *name, json_t *value)
+{
+	assert_true(conforms(json_object_get(json_object_get(schema, "$defs"), name), value, name,
+			     true));
+}
+
+static void test_denied_event_as_written(void **state)
+{
+	struct kw_event event = denied_event();
+	struct kw_json json = {};
+
+	(void)state;
+	kw_render_event(&json, &event, &ruleset, &host);
+	assert_string_equal(
+		json.text,
+		"{\"version\":1,\"time\":\"2023-11-14T22:13:25.000000001Z\",\"seq\":17,"
+		"\"event\":\"ioctl\",\"verdict\":\"deny\",\"intended\":\"deny\","
+		"\"operation\":\"KVM_SET_REGS\",\"command\":\"0x4090ae82\",\"errno\":\"EPERM\","
+		"\"scope\":\"vcpu\",\"state\":\"sealed\",\"entry\":\"compat\",\"backend\":\"lsm\","
+		"\"generation\":3,\"host\":\"testhost\","
+		"\"boot_id\":\"0123456789abcdef0123456789abcdef\","
+		"\"vm\":{\"id\":7,\"type\":\"sev-snp\",\"kvm_type\":4,\"private_memory\":true,"
+		"\"protected_state\":true,\"sealed\":true,\"adopted\":false,\"vcpu\":0},"
+		"\"process\":{\"pid\":4242,\"tid\":4243,\"uid\":107,\"gid\":108,"
+		"\"comm\":\"CPU 0/KVM\",\"exe\":\"/usr/bin/qemu-system-x86_64\",\"cgroup_id\":5,"
+		"\"cgroup\":\"/machine.slice/machine-qemu1.scope\","
+		"\"unit\":\"machine-qemu1.scope\"},\"policy\":\"protected-state\",\"rule\":2,"
+		"\"file\":\"/etc/kvmwarden/policy.d/50-a.yaml\",\"line\":11}");
+	json_decref(load(&json));
+}
+
+/* Every value of every enumeration, and one past the end, conforms or is refused by the schema. */
+static void test_events_of_all_kinds_conform(void **state)
+{
+	struct kw_event event = denied_event();
+	unsigned int kind, verdict, scope, type, backend;
+
+	(void)state;
+	for (kind = 0; kind < _KW_EVENT_MAX; kind++)
+		for (verdict = 0; verdict < _KW_VERDICT_MAX; verdict++)
+			for (scope = 0; scope < _KW_SCOPE_MAX; scope++)
+				for (type = 0; type < _KW_TYPE_MAX; type++) {
+					backend = type % _KW_BACKEND_MAX;
+					event.kind = kind;
+					event.verdict = verdict;
+					event.scope = scope;
+					event.vm_type = type;
+					event.backend = backend;
+					json_decref(load_event(&event, &ruleset));
+				}
+}
+
+static void test_event_without_vm(void **state)
+{
+	struct kw_event event = denied_event();
+	json_t *root;
+
+	(void)state;
+	event.vm_id = 0;
+	event.vcpu = -1;
+	root = load_event(&event, &ruleset);
+	assert_true(json_is_null(json_object_get(json_object_get(root, "vm"), "id")));
+	assert_true(json_is_null(json_object_get(json_object_get(root, "vm"), "vcpu")));
+	json_decref(root);
+
+	event.vm_type = KW_TYPE_NONE;
+	root = load_event(&event, &ruleset);
+	assert_true(json_is_null(json_object_get(root, "vm")));
+	json_decref(root);
+}
+
+static void test_event_of_forgotten_rules(void **state)
+{
+	struct kw_event event = denied_event();
+	json_t *root;
+
+	(void)state;
+	root = load_event(&event, NULL);
+	assert_true(json_is_null(json_object_get(root, "policy")));
+	assert_true(json_is_null(json_object_get(root, "file")));
+	assert_true(json_is_null(json_object_get(root, "line")));
+	assert_int_equal(json_integer_value(json_object_get(root, "policy_index")), 0);
+	assert_int_equal(json_integer_value(json_object_get(root, "rule")), 2);
+	json_decref(root);
+
+	event.policy = KW_NONE;
+	event.rule = KW_NONE;
+	root = load_event(&event, &ruleset);
+	assert_null(json_object_get(root, "policy_index"));
+	assert_true(json_is_null(json_object_get(root, "policy")));
+	assert_true(json_is_null(json_object_get(root, "rule")));
+	json_decref(root);
+}
+
+static void test_unknown_numbers_are_shown(void **state)
+{
+	struct kw_event event = denied_event();
+	json_t *root;
+
+	(void)state;
+	event.operation = 0xfff0;
+	event.error = 250;
+	root = load_event(&event, &ruleset);
+	assert_string_equal(json_string_value(json_object_get(root, "operation")), "0x4090ae82");
+	assert_string_equal(json_string_value(json_object_get(root, "errno")), "250");
+	json_decref(root);
+
+	event.command = 0;
+	event.error = 0;
+	root = load_event(&event, &ruleset);
+	assert_true(json_is_null(json_object_get(root, "command")));
+	assert_true(json_is_null(json_object_get(root, "errno")));
+	json_decref(root);
+}
+
+static void test_odd_identities(void **state)
+{
+	struct kw_event event = denied_event();
+	struct kw_identity *who = &event.caller;
+	json_t *root, *process;
+
+	(void)state;
+	memset(who->comm, 'x', sizeof(who->comm)); /* no NUL */
+	set_path(&who->exe, "/opt/\xff/vmm");
+	who->cgroup.flags = KW_PATH_UNKNOWN;
+	who->cgroup.len = 0;
+	root = load_event(&event, &ruleset);
+	process = json_object_get(root, "process");
+	assert_int_equal(json_string_length(json_object_get(process, "comm")), KW_COMM_LEN);
+	assert_string_equal(json_string_value(json_object_get(process, "exe_hex")),
+			    "2f6f70742fff2f766d6d");
+	assert_true(json_is_null(json_object_get(process, "cgroup")));
+	assert_true(json_is_null(json_object_get(process, "unit")));
+	json_decref(root);
+
+	/* Lengths and offsets out of range must not be believed. */
+	set_identity(who);
+	who->exe.len = UINT16_MAX;
+	who->exe.flags = KW_PATH_TRUNCATED;
+	who->unit_offset = UINT16_MAX;
+	root = load_event(&event, &ruleset);
+	process = json_object_get(root, "process");
+	assert_true(json_is_true(json_object_get(process, "exe_truncated")));
+	assert_true(json_is_null(json_object_get(process, "unit")));
+	json_decref(root);
+}
+
+static void test_own_events_conform(void **state)
+{
+	static const char *const kinds[] = {"started",	      "stopped", "policy-loaded",
+					    "policy-refused", "lost",	 "proof-failed"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < KW_ARRAY_SIZE(kinds); i++) {
+		struct kw_json json = {};
+		json_t *root;
+
+		kw_render_own_event_begin(&json, kinds[i], 9, 1, &host);
+		kw_json_member_unsigned(&json, "count", 3);
+		kw_render_own_event_end(&json);
+		root = load(&json);
+		assert_true(conforms(schema, root, kinds[i], true));
+		json_decref(root);
+	}
+}
+
+static void test_schema_refuses(void **state)
+{
+	static const char *const rows[] = {"verdict", "vm", "process", "policy", "line", "seq"};
+	struct kw_event event = denied_event();
+	json_t *root = load_event(&event, &ruleset);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < KW_ARRAY_SIZE(rows); i++) {
+		json_t *copy = json_deep_copy(root);
+
+		json_object_del(copy, rows[i]);
+		assert_false(conforms(schema, copy, rows[i], false));
+		json_object_set_new(copy, rows[i], json_real(1.5));
+		assert_false(conforms(schema, copy, rows[i], false));
+		json_decref(copy);
+	}
+	json_object_set_new(root, "added-later", json_true());
+	assert_true(conforms(schema, root, "event", true));
+	json_decref(root);
+}
+
+static struct kw_vm plain_vm(void)
+{
+	struct kw_vm vm = {
+		.id = 7,
+		.born_ns = 1,
+		.match_generation = 3,
+		.matched = {1, 2},
+		.denied = 5,
+		.vcpus = 4,
+	};
+
+	set_identity(&vm.creator);
+	return vm;
+}
+
+static json_t *load_vm(const struct kw_vm *vm, const struct kw_ruleset *rules)
+{
+	struct kw_json json = {};
+	json_t *root;
+
+	kw_render_vm(&json, vm, rules, &host);
+	root = load(&json);
+	assert_def("vm", root);
+	return root;
+}
+
+static void assert_policies(json_t *vm, const char *first, const char *second)
+{
+	json_t *names = json_object_get(vm, "policies");
+
+	assert_int_equal(json_array_size(names), (first ? 1 : 0) + (second ? 1 : 0));
+	if (first)
+		assert_string_equal(json_string_value(json_array_get(names, 0)), first);
+	if (second)
+		assert_string_equal(json_string_value(json_array_get(names, 1)), second);
+}
+
+static void test_vms(void **state)
+{
+	struct kw_vm vm = plain_vm();
+	json_t *root;
+
+	(void)state;
+	root = load_vm(&vm, &ruleset);
+	assert_string_equal(json_string_value(json_object_get(root, "type")), "default");
+	assert_string_equal(json_string_value(json_object_get(root, "state")), "building");
+	assert_string_equal(json_string_value(json_object_get(root, "provenance")), "created");
+	assert_policies(root, name_a, NULL);
+	json_decref(root);
+
+	vm.flags = KW_VM_ES | KW_VM_SEALED | KW_VM_ADOPTED;
+	root = load_vm(&vm, &ruleset);
+	assert_string_equal(json_string_value(json_object_get(root, "type")), "legacy-sev-es");
+	assert_string_equal(json_string_value(json_object_get(root, "state")), "sealed");
+	assert_string_equal(json_string_value(json_object_get(root, "provenance")), "adopted");
+	assert_policies(root, name_b, NULL);
+	json_decref(root);
+
+	root = load_vm(&vm, NULL);
+	assert_true(json_is_null(json_object_get(root, "policies")));
+	json_decref(root);
+}
+
+static void test_vm_of_an_older_generation(void **state)
+{
+	struct kw_vm vm = plain_vm();
+	json_t *root;
+
+	(void)state;
+	vm.match_generation = 2; /* its mask means other policies */
+	root = load_vm(&vm, &ruleset);
+	assert_policies(root, name_b, NULL);
+	json_decref(root);
+
+	vm.type = KW_TYPE_SEV_SNP;
+	root = load_vm(&vm, &ruleset);
+	assert_policies(root, name_a, name_b);
+	json_decref(root);
+}
+
+static json_t *load_status(const struct kw_status *status)
+{
+	struct kw_json json = {};
+	json_t *root;
+
+	kw_render_status(&json, status);
+	root = load(&json);
+	assert_def("status", root);
+	return root;
+}
+
+static void test_status(void **state)
+{
+	const struct kw_backend_refusal refusal = {KW_BACKEND_LSM, "'bpf' is not active"};
+	struct kw_status status = {
+		.enforcement = KW_ENFORCING,
+		.backend = KW_BACKEND_FMOD_RET,
+		.refuses = true,
+		.since_ns = 1700000000000000000,
+		.proved_ns = 1700000000000000000,
+		.proved = {true, true},
+		.refusals = &refusal,
+		.refusal_count = 1,
+		.rules = &ruleset,
+	};
+	json_t *root;
+
+	(void)state;
+	root = load_status(&status);
+	assert_int_equal(json_integer_value(json_object_get(root, "generation")), 3);
+	assert_int_equal(json_array_size(json_object_get(root, "policies")), 2);
+	json_decref(root);
+
+	status = (struct kw_status){.enforcement = KW_STARTING, .compat_absent = true};
+	root = load_status(&status);
+	assert_true(json_is_null(json_object_get(json_object_get(root, "proof"), "compat")));
+	assert_true(json_is_null(json_object_get(root, "generation")));
+	json_decref(root);
+}
+
+static int setup(void **state)
+{
+	json_error_t error;
+
+	(void)state;
+	schema = json_load_file(SCHEMA, JSON_REJECT_DUPLICATES, &error);
+	if (!schema) {
+		print_error("%s: %s\n", SCHEMA, error.text);
+		return -1;
+	}
+	ruleset.set.policies = policies;
+	ruleset.set.count = KW_ARRAY_SIZE(policies);
+	ruleset.table.generation = 3;
+	ruleset.table.policies = KW_ARRAY_SIZE(policies);
+	ruleset.table.selectors[0].types = 1u << KW_TYPE_SEV_SNP;
+	ruleset.table.selectors[1].types = UINT32_MAX;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	json_decref(schema);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_denied_event_as_written),
+		cmocka_unit_test(test_events_of_all_kinds_conform),
+		cmocka_unit_test(test_event_without_vm),
+		cmocka_unit_test(test_event_of_forgotten_rules),
+		cmocka_unit_test(test_unknown_numbers_are_shown),
+		cmocka_unit_test(test_odd_identities),
+		cmocka_unit_test(test_own_events_conform),
+		cmocka_unit_test(test_schema_refuses),
+		cmocka_unit_test(test_vms),
+		cmocka_unit_test(test_vm_of_an_older_generation),
+		cmocka_unit_test(test_status),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The compiler of policy sets: slots, cells, origins, and what explain makes of them. */
+#define _GNU_SOURCE 1
+#include "ruleset.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "names.h"
+#include "unit.h"
+#include "util.h"
+
+static const struct kw_identity nobody = {.uid = 65534};
+
+static void free_ruleset(struct kw_ruleset **rs)
+{
+	*rs = kw_ruleset_free(*rs);
+}
+
+#define _cleanup_ruleset_ _cleanup_(free_ruleset)
+
+/* Reads a policy given as text, through a file as all of them. */
+static void add_text(struct kw_policy_set *set, const char *text)
+{
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	char path[] = "/tmp/kvmwarden-test-XXXXXX";
+	_cleanup_close_ int fd = mkstemp(path);
+	int r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	r = kw_policy_read(path, false, set, &diag);
+	unlink(path);
+	if (r < 0)
+		fail_msg("%s:%u:%u: %s", path, diag.line, diag.column, diag.message);
+}
+
+static struct kw_ruleset *compile(struct kw_policy_set *set)
+{
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	struct kw_ruleset *rs = NULL;
+
+	if (kw_ruleset_compile(set, 7, &rs, &diag) < 0)
+		fail_msg("%s", diag.message);
+	assert_null(set->policies);
+	assert_int_equal(set->count, 0);
+	return rs;
+}
+
+static struct kw_ruleset *compile_text(const char *text)
+{
+	struct kw_policy_set set = {};
+
+	add_text(&set, text);
+	return compile(&set);
+}
+
+static unsigned int op_of(const char *name)
+{
+	int index = kw_operation_from_name(name);
+
+	assert_true(index >= 0);
+	return index;
+}
+
+static struct kw_decision explain(const struct kw_ruleset *rs, const char *operation,
+				  unsigned int state, unsigned int type)
+{
+	struct kw_decision decision;
+
+	kw_ruleset_explain(rs, op_of(operation), state, type, &nobody, &decision);
+	return decision;
+}
+
+/* What the BPF programs do with a command. */
+static const struct kw_slot *find(const struct kw_table *table, uint32_t command)
+{
+	const struct kw_slot *slot = &table->slots[kw_slot_index(command, table->slot_multiplier)];
+
+	return slot->command == command ? slot : NULL;
+}
+
+static unsigned int used_slots(const struct kw_table *table)
+{
+	unsigned int used = 0;
+
+	for (unsigned int i = 0; i < KW_SLOTS; i++)
+		used += table->slots[i].command != 0;
+	return used;
+}
+
+static void empty_set(void **state)
+{
+	struct kw_policy_set set = {};
+	_cleanup_ruleset_ struct kw_ruleset *rs = compile(&set);
+
+	(void)state;
+	assert_int_equal(rs->table.generation, 7);
+	assert_int_equal(rs->table.policies, 0);
+	assert_int_equal(used_slots(&rs->table), 1);
+	assert_int_equal(find(&rs->table, KW_CMD_CANARY)->operation, KW_OP_CANARY);
+	assert_false(kw_ruleset_denies(rs));
+	assert_null(kw_ruleset_policy(rs, 0));
+	assert_null(kw_ruleset_policy(rs, KW_NONE));
+	assert_int_equal(explain(rs, "KVM_RUN", 0, 0).verdict, KW_ALLOW);
+	assert_null(kw_ruleset_free(NULL));
+}
+
+/* "every operation there is fits into the slots" */
+static void whole_table(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+		"policy: all\nrules: [{operations: ['@all', VM_DESTROY], verdict: audit}]\n");
+	unsigned int commands = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < kw_operation_count(); i++) {
+		const struct kw_operation *operation = kw_operation(i);
+		const struct kw_slot *slot;
+
+		if (!operation->command)
+			continue;
+		slot = find(&rs->table, operation->command);
+		assert_non_null(slot);
+		assert_int_equal(slot->operation, i);
+		assert_int_equal(slot->scopes, operation->scopes);
+		commands++;
+		if (!operation->compat_command)
+			continue;
+		slot = find(&rs->table, operation->compat_command);
+		assert_non_null(slot);
+		assert_int_equal(slot->operation, i);
+		commands++;
+	}
+	assert_int_equal(used_slots(&rs->table), commands);
+	assert_int_equal(rs->table.slot_multiplier & 1, 1);
+}
+
+/* "what no rule restricts has no slot" */
+static void only_what_is_named(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs =
+		compile_text("policy: p\nrules:\n"
+			     "  - {operations: [KVM_NMI], verdict: deny}\n"
+			     "  - {operations: [KVM_SMI], verdict: allow}\n");
+
+	(void)state;
+	assert_int_equal(used_slots(&rs->table), 2);
+	assert_non_null(find(&rs->table, 0x0000ae9a));
+	assert_null(find(&rs->table, 0x0000aeb7));
+	assert_null(find(&rs->table, 0x0000ae80));
+}
+
+static void first_rule_wins(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+		"policy: p\nrules:\n"
+		"  - {operations: [KVM_SET_REGS], state: sealed, verdict: allow}\n"
+		"  - {operations: [KVM_SET_SREGS], verdict: kill, errno: EACCES}\n"
+		"  - {operations: ['@set-registers'], verdict: deny, errno: EINVAL}\n");
+	struct kw_decision d;
+
+	(void)state;
+	assert_int_equal(explain(rs, "KVM_SET_REGS", KW_STATE_SEALED, 0).verdict, KW_ALLOW);
+	d = explain(rs, "KVM_SET_REGS", KW_STATE_BUILDING, 0);
+	assert_int_equal(d.verdict, KW_DENY);
+	assert_int_equal(d.error, EINVAL);
+	assert_int_equal(d.rule, 2);
+	d = explain(rs, "KVM_SET_SREGS", KW_STATE_SEALED, 0);
+	assert_int_equal(d.verdict, KW_KILL);
+	assert_int_equal(d.error, EACCES);
+	assert_int_equal(d.rule, 1);
+	assert_int_equal(explain(rs, "KVM_RUN", KW_STATE_SEALED, 0).verdict, KW_ALLOW);
+	assert_int_equal(kw_ruleset_rule(rs, 0, 1)->line, 4);
+	assert_null(kw_ruleset_rule(rs, 0, 3));
+	assert_null(kw_ruleset_rule(rs, 1, 0));
+	assert_null(kw_ruleset_rule(rs, KW_NONE, KW_NONE));
+	assert_true(kw_ruleset_denies(rs));
+}
+
+/* "allow in one policy overrules no other; the stricter and then the earlier one is named" */
+static void several_policies(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = NULL;
+	struct kw_policy_set set = {};
+	struct kw_decision d;
+
+	(void)state;
+	add_text(&set, "policy: a\nrules: [{operations: [KVM_NMI], verdict: allow}]\n");
+	add_text(&set, "policy: b\nrules: [{operations: [KVM_NMI], verdict: audit}]\n");
+	add_text(&set, "policy: c\nrules: [{operations: [KVM_NMI], verdict: deny, errno: EIO}]\n");
+	add_text(&set, "policy: d\nrules: [{operations: [KVM_NMI], verdict: deny}]\n");
+	add_text(&set, "policy: e\nmatch: {vm-types: tdx}\n"
+		       "rules: [{operations: [KVM_NMI], verdict: kill}]\n");
+	rs = compile(&set);
+	d = explain(rs, "KVM_NMI", 0, KW_TYPE_SEV);
+	assert_int_equal(d.verdict, KW_DENY);
+	assert_int_equal(d.error, EIO);
+	assert_string_equal(kw_ruleset_policy(rs, d.policy)->name, "c");
+	d = explain(rs, "KVM_NMI", 0, KW_TYPE_TDX);
+	assert_int_equal(d.verdict, KW_KILL);
+	assert_string_equal(kw_ruleset_policy(rs, d.policy)->name, "e");
+	/* Of a type this version does not know, the strictest is true. */
+	assert_int_equal(explain(rs, "KVM_NMI", 0, KW_TYPE_UNKNOWN).verdict, KW_KILL);
+	assert_int_equal(kw_ruleset_match(rs, KW_TYPE_SEV, &nobody), 0xf);
+	assert_int_equal(kw_ruleset_match(rs, KW_TYPE_UNKNOWN, &nobody), 0x1f);
+}
+
+static void audit_mode(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs =
+		compile_text("policy: p\nmode: audit\nrules:\n"
+			     "  - {operations: [KVM_NMI], verdict: deny, errno: EIO}\n"
+			     "  - {operations: [KVM_SMI], verdict: kill}\n"
+			     "  - {operations: [KVM_RUN], verdict: audit}\n"
+			     "  - {operations: [KVM_INTERRUPT], verdict: allow}\n");
+	struct kw_decision d;
+
+	(void)state;
+	assert_false(kw_ruleset_denies(rs));
+	d = explain(rs, "KVM_NMI", 0, 0);
+	assert_int_equal(d.verdict, KW_AUDIT);
+	assert_int_equal(d.intended, KW_DENY);
+	assert_int_equal(d.error, 0);
+	d = explain(rs, "KVM_SMI", 0, 0);
+	assert_int_equal(d.verdict, KW_AUDIT);
+	assert_int_equal(d.intended, KW_KILL);
+	d = explain(rs, "KVM_RUN", 0, 0);
+	assert_int_equal(d.intended, KW_AUDIT);
+	assert_int_equal(explain(rs, "KVM_INTERRUPT", 0, 0).verdict, KW_ALLOW);
+}
+
+/* A set that no file reader has seen. */
+static void not_refusable(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	struct kw_ruleset *rs = NULL;
+
+	(void)state;
+	add_text(&set, "policy: p\nrules: [{operations: [VM_DESTROY], verdict: audit}]\n");
+	set.policies[0].rules[0].verdict = KW_DENY;
+	assert_int_equal(kw_ruleset_compile(&set, 1, &rs, &diag), -EINVAL);
+	assert_null(rs);
+	assert_int_equal(set.count, 1);
+	assert_non_null(strstr(diag.message, "VM_DESTROY"));
+	assert_int_equal(diag.line, 2);
+}
+
+/* The shipped policies, by a second, independent statement of what they say. */
+static unsigned int shipped_verdict(unsigned int operation, unsigned int state, unsigned int type)
+{
+	static const char *const registers[] = {
+		"KVM_SET_REGS",	 "KVM_SET_SREGS", "KVM_SET_SREGS2",    "KVM_SET_FPU",
+		"KVM_SET_XSAVE", "KVM_SET_XCRS",  "KVM_SET_DEBUGREGS", "KVM_SET_GUEST_DEBUG",
+	};
+	const char *name = kw_operation(operation)->name;
+
+	if (kw_streq(name, "KVM_CREATE_VM") || kw_streq(name, "VM_DESTROY"))
+		return KW_AUDIT;
+	if (state != KW_STATE_SEALED)
+		return KW_ALLOW;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(registers); i++) {
+		if (!kw_streq(registers[i], name))
+			continue;
+		if (type == KW_TYPE_SEV_ES || type == KW_TYPE_SEV_SNP || type == KW_TYPE_TDX ||
+		    type == KW_TYPE_UNKNOWN)
+			return KW_DENY;
+		return type == KW_TYPE_LEGACY_SEV_ES ? KW_AUDIT : KW_ALLOW;
+	}
+	return KW_ALLOW;
+}
+
+static void shipped_policies(void **state)
+{
+	const char *const dirs[] = {"policies", NULL};
+	_cleanup_ruleset_ struct kw_ruleset *rs = NULL;
+	struct kw_policy_set set = {};
+	struct kw_decision d;
+
+	(void)state;
+	assert_int_equal(kw_policy_set_load(dirs, false, false, &set, NULL), 0);
+	assert_int_equal(set.count, 3);
+	rs = compile(&set);
+	assert_true(kw_ruleset_denies(rs));
+	for (unsigned int i = KW_OP_CANARY + 1; i < kw_operation_count(); i++)
+		for (unsigned int s = 0; s < _KW_STATE_MAX; s++)
+			for (unsigned int type = 0; type < _KW_TYPE_MAX; type++) {
+				kw_ruleset_explain(rs, i, s, type, &nobody, &d);
+				if (d.verdict != shipped_verdict(i, s, type))
+					fail_msg("%s, %s, %s: %s", kw_operation(i)->name,
+						 kw_state_name(s), kw_type_name(type),
+						 kw_verdict_name(d.verdict));
+				assert_int_equal(d.error, d.verdict == KW_DENY ? EPERM : 0);
+			}
+	d = explain(rs, "KVM_SET_REGS", KW_STATE_SEALED, KW_TYPE_LEGACY_SEV_ES);
+	assert_int_equal(d.intended, KW_DENY);
+	assert_string_equal(kw_ruleset_policy(rs, d.policy)->name, "legacy-sev-es");
+}
+
+/* A policy with a rule for each operation in each state. */
+static void add_large(struct kw_policy_set *set, unsigned int number)
+{
+	_cleanup_free_ char *text = NULL;
+	const struct kw_operation *op;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	fprintf(f, "policy: p%u\nrules:\n", number);
+	for (unsigned int i = 1; (op = kw_operation(i)); i++)
+		for (unsigned int s = 0; s < _KW_STATE_MAX; s++) {
+			if (op->scopes == 1u << KW_SCOPE_SYSTEM && s == KW_STATE_SEALED)
+				continue;
+			fprintf(f, "  - {operations: [%s], state: %s, verdict: %s}\n", op->name,
+				kw_state_name(s), op->refusable ? "deny" : "audit");
+		}
+	fclose(f);
+	add_text(set, text);
+}
+
+static void largest_set(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = NULL;
+	struct kw_policy_set set = {};
+	struct timespec start, end;
+	struct kw_decision d;
+
+	(void)state;
+	for (unsigned int i = 0; i < KW_POLICIES_MAX; i++)
+		add_large(&set, i);
+	assert_true(set.policies[0].rule_count >= 200);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+	rs = compile(&set);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	/* Some 20 ms without the sanitizers: a reload must not be felt. */
+	assert_true(end.tv_sec - start.tv_sec <= 1);
+	assert_int_equal(rs->table.policies, KW_POLICIES_MAX);
+	d = explain(rs, "KVM_RUN", KW_STATE_BUILDING, KW_TYPE_TDX);
+	assert_int_equal(d.policy, 0);
+	assert_true(rs->table.cells[op_of("KVM_RUN")][0].deny == ~0ull);
+	assert_true(rs->table.cells[KW_OP_VM_DESTROY][0].audit == ~0ull);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(empty_set),	      cmocka_unit_test(whole_table),
+		cmocka_unit_test(only_what_is_named), cmocka_unit_test(first_rule_wins),
+		cmocka_unit_test(several_policies),   cmocka_unit_test(audit_mode),
+		cmocka_unit_test(not_refusable),      cmocka_unit_test(shipped_policies),
+		cmocka_unit_test(largest_set),
+	};
+
+	return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);
+}
