@@ -118,12 +118,15 @@ $(BUILD)/kvmwarden: $(BUILD)/daemon/main-cli.o $(BUILD)/libkvmwarden.a
 
 $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -D_GNU_SOURCE -o $@ $(filter %.c,$^)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -MMD -MP -o $@ $< \
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -Itests/unit -MMD -MP -o $@ $< \
 		$(BUILD)/libkvmwarden-sane.a $(LIBS) -lcmocka
+
+# It embeds the interface's text, which no compiler lists among its dependencies.
+$(BUILD)/daemon/manager-calls.o $(BUILD)/sane/manager-calls.o: daemon/io.kvmwarden.Manager.varlink
 
 -include $(wildcard $(BUILD)/daemon/*.d $(BUILD)/sane/*.d $(BUILD)/tests/unit/*.d)
 

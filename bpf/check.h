@@ -211,7 +211,7 @@ static __noinline __u32 check_vm(const struct kw_table *table, struct request *r
 }
 
 /* The decision on one ioctl: 0, or the errno to refuse it with. */
-static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
+static __always_inline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 {
 	struct request req = {
 		.command = command,

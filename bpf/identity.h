@@ -96,35 +96,50 @@ __noinline int is_unit(const struct kw_path *path, __u32 n)
 	       tail[6] == 'p' && tail[7] == 'e';
 }
 
+struct path_cursor {
+	__u64 dentry;
+	__u64 mount; /* struct mount */
+};
+
+/* One step towards the root: over a component, or a mount point. 0: the root is reached. */
+__noinline int path_step(struct kw_path *path, struct path_cursor *at)
+{
+	__u64 parent;
+
+	if (!path || !at)
+		return 0;
+	if (at->dentry == LOAD64(at->mount, struct mount, mnt.mnt_root)) {
+		parent = LOAD64(at->mount, struct mount, mnt_parent);
+		if (parent == at->mount || !parent)
+			return 0;
+		at->dentry = LOAD64(at->mount, struct mount, mnt_mountpoint);
+		at->mount = parent;
+		return 1;
+	}
+	parent = LOAD64(at->dentry, struct dentry, d_parent);
+	if (parent == at->dentry || !parent)
+		return 0;
+	path_prepend(path, LOAD64(at->dentry, struct dentry, d_name.name));
+	at->dentry = parent;
+	return 1;
+}
+
 /* The path of an open file's dentry, as seen from the root of its mount namespace. */
 __noinline int path_of_file(struct kw_path *path, __u64 file)
 {
-	__u64 dentry = LOAD64(file, struct file, f_path.dentry);
-	__u64 vfsmount = LOAD64(file, struct file, f_path.mnt);
-	__u64 mount = vfsmount - bpf_core_field_offset(struct mount, mnt);
-	__u64 parent;
+	struct path_cursor at = {
+		.dentry = LOAD64(file, struct file, f_path.dentry),
+		.mount = LOAD64(file, struct file, f_path.mnt) -
+			 bpf_core_field_offset(struct mount, mnt),
+	};
 	int i;
 
 	if (!path)
 		return 0;
-	for (i = 0; i < KW_DEPTH_MAX; i++) {
-		vfsmount = FIELD(mount, struct mount, mnt);
-		if (dentry == LOAD64(vfsmount, struct vfsmount, mnt_root)) {
-			parent = LOAD64(mount, struct mount, mnt_parent);
-			if (parent == mount || !parent)
-				break;
-			dentry = LOAD64(mount, struct mount, mnt_mountpoint);
-			mount = parent;
-			continue;
-		}
-		parent = LOAD64(dentry, struct dentry, d_parent);
-		if (parent == dentry || !parent)
-			break;
-		path_prepend(path, LOAD64(dentry, struct dentry, d_name.name));
-		dentry = parent;
-	}
-	if (i == KW_DEPTH_MAX)
-		path->flags |= KW_PATH_TRUNCATED;
+	for (i = 0; i < KW_DEPTH_MAX; i++)
+		if (!path_step(path, &at))
+			return path_finish(path);
+	path->flags |= KW_PATH_TRUNCATED;
 	return path_finish(path);
 }
 
@@ -135,30 +150,35 @@ static __always_inline __u64 kernfs_parent(__u64 node)
 	return LOAD64(node, struct kernfs_node___renamed, __parent);
 }
 
+/* One step: prepends the name of a cgroup; returns its parent, or 0 for the root. */
+__noinline __u64 cgroup_step(struct kw_identity *who, __u64 node)
+{
+	__u64 parent = kernfs_parent(node);
+	__u32 n;
+
+	if (!who || !parent)
+		return 0;
+	n = path_prepend(&who->cgroup, LOAD64(node, struct kernfs_node, name));
+	if (is_unit(&who->cgroup, n)) {
+		who->unit_offset = who->cgroup.len - 1;
+		who->unit_len = n;
+	}
+	return parent;
+}
+
 /*
  * The cgroup2 path, and in it the unit: the topmost component that is not a
  * slice. Until the path is complete, .unit_offset counts from its end.
  */
 __noinline int path_of_cgroup(struct kw_identity *who, __u64 node)
 {
-	__u64 parent;
-	__u32 n;
 	int i;
 
 	if (!who)
 		return 0;
-	for (i = 0; i < KW_DEPTH_MAX; i++) {
-		parent = kernfs_parent(node);
-		if (!parent)
-			break;
-		n = path_prepend(&who->cgroup, LOAD64(node, struct kernfs_node, name));
-		if (is_unit(&who->cgroup, n)) {
-			who->unit_offset = who->cgroup.len - 1;
-			who->unit_len = n;
-		}
-		node = parent;
-	}
-	if (i == KW_DEPTH_MAX)
+	for (i = 0; i < KW_DEPTH_MAX && node; i++)
+		node = cgroup_step(who, node);
+	if (node)
 		who->cgroup.flags |= KW_PATH_TRUNCATED;
 	if (who->unit_len)
 		who->unit_offset = who->cgroup.len - who->unit_offset;

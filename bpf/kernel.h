@@ -182,7 +182,7 @@ struct bpf_iter__task_file {
 /* Set by the daemon before loading: the kernel has the kfunc below (6.2). */
 const volatile _Bool kw_typed_loads = 0;
 
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
  * Reads kernel memory; a bad address reads as 0. Addresses are plain numbers,

@@ -35,6 +35,11 @@ bool kw_backend_pinned(const struct kw_backend *b)
  */
 int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 {
+	const struct bpf_map *like = b->skel->maps.empty_table;
+	/* Kernels before 6.2 take a map without type information for one of another kind. */
+	LIBBPF_OPTS(bpf_map_create_opts, options, .btf_fd = bpf_object__btf_fd(b->skel->obj),
+		    .btf_key_type_id = bpf_map__btf_key_type_id(like),
+		    .btf_value_type_id = bpf_map__btf_value_type_id(like));
 	volatile __u8 *interesting = b->skel->bss->kw_interesting;
 	__u8 wanted[256] = {};
 	_cleanup_close_ int fd = -1;
@@ -42,7 +47,7 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 	size_t i;
 
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_table", sizeof(zero), sizeof(rules->table), 1,
-			    NULL);
+			    &options);
 	if (fd < 0)
 		return -errno;
 	if (bpf_map_update_elem(fd, &zero, &rules->table, BPF_ANY) < 0)

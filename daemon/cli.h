@@ -13,12 +13,12 @@
 /* Exit statuses of kvmwarden and kvmwardend; those from 64 up are sysexits(3). */
 enum kw_exit {
 	KW_EXIT_OK = 0,
-	KW_EXIT_FINDING = 1,	  /* broken policy; not enforcing as configured */
-	KW_EXIT_USAGE = 64,	  /* unknown option or argument */
+	KW_EXIT_FINDING = 1, /* broken policy; not enforcing as configured */
+	KW_EXIT_USAGE = 64, /* unknown option or argument */
 	KW_EXIT_UNAVAILABLE = 69, /* the kernel, KVM or the daemon is not there */
-	KW_EXIT_SOFTWARE = 70,	  /* a bug */
-	KW_EXIT_OS = 71,	  /* out of memory, fds... */
-	KW_EXIT_NOPERM = 77,	  /* not root, not in the group */
+	KW_EXIT_SOFTWARE = 70, /* a bug */
+	KW_EXIT_OS = 71, /* out of memory, fds... */
+	KW_EXIT_NOPERM = 77, /* not root, not in the group */
 };
 
 #define KW_SOCKET_DEFAULT "/run/kvmwarden/io.kvmwarden.Manager"

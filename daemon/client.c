@@ -74,7 +74,7 @@ int kw_client_connect(const char *path, struct kw_client **ret, char **reterr)
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return fail_connect(path, -ENAMETOOLONG, reterr);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return -ENOMEM;

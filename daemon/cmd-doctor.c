@@ -4,6 +4,7 @@
 #include <getopt.h>
 
 #include "cli.h"
+#include "client.h"
 #include "doctor.h"
 #include "json.h"
 #include "names.h"
@@ -20,13 +21,15 @@ static void print_conclusion(const struct kw_kernel_facts *facts, unsigned int b
 	const char *reason = NULL;
 
 	if (backend == KW_BACKEND_LSM) {
-		puts("kvmwardend would use the lsm backend, the strongest one.");
+		puts("By these facts kvmwardend uses the lsm backend; it proves that when it "
+		     "starts.");
 		return;
 	}
 	if (backend == KW_BACKEND_NONE)
-		printf("kvmwardend would not start");
+		printf("By these facts kvmwardend does not start");
 	else
-		printf("kvmwardend would use the %s backend, %s", kw_backend_name(backend),
+		printf("By these facts kvmwardend uses the %s backend, %s",
+		       kw_backend_name(backend),
 		       refuses(backend) ? "which refuses ioctls too" : "which cannot refuse");
 	kw_kernel_facts_backend(facts, KW_BACKEND_LSM, &reason);
 	printf("; not lsm: %s.\n", reason);
@@ -63,6 +66,7 @@ static int print_json(const struct kw_kernel_facts *facts, const struct kw_check
 		      unsigned int backend)
 {
 	struct kw_json json = {};
+	json_t *value;
 	size_t i;
 	int r = -ENOMEM;
 
@@ -84,8 +88,10 @@ static int print_json(const struct kw_kernel_facts *facts, const struct kw_check
 	}
 	kw_json_close_array(&json);
 	kw_json_close_object(&json);
-	if (!json.failed)
-		r = puts(json.text) == EOF ? -EIO : 0;
+	value = json.failed ? NULL : json_loadb(json.text, json.len, 0, NULL);
+	if (value)
+		r = kw_client_print_json(value) == KW_EXIT_OK ? 0 : -EIO;
+	json_decref(value);
 	kw_json_done(&json);
 	return r;
 }

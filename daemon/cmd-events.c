@@ -80,32 +80,43 @@ static bool is_wanted(const struct wish *wish, json_t *event)
 	return true;
 }
 
-/* False when nobody reads any more. */
-static bool print_event(const struct wish *wish, json_t *event)
+static void print_event(const struct wish *wish, json_t *event)
 {
-	if (wish->json) {
-		json_dumpf(event, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else {
+	if (!wish->json) {
 		kw_text_event_json(event, wish->colour, stdout);
+		return;
 	}
-	return !ferror(stdout);
+	json_dumpf(event, stdout, JSON_COMPACT);
+	putchar('\n');
 }
 
-static bool print_tail(const struct wish *wish, const struct tail *tail)
+/* -EPIPE when nobody reads any more. */
+static int flush(void)
+{
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return -(errno ?: EIO);
+	return 0;
+}
+
+static int print_tail(const struct wish *wish, const struct tail *tail)
 {
 	size_t i = tail->count > tail->max ? tail->count - tail->max : 0;
 
 	for (; i < tail->count; i++)
-		if (!print_event(wish, tail->events[i % tail->max]))
-			return false;
-	return fflush(stdout) == 0;
+		print_event(wish, tail->events[i % tail->max]);
+	return flush();
 }
 
 static int complain(const char *sentence, int error)
 {
 	fprintf(stderr, "kvmwarden: %s\n", sentence ? sentence : strerror(-error));
 	return kw_client_exit(error);
+}
+
+/* A reader that went away is a normal end. */
+static int finish(const char *sentence, int r)
+{
+	return r < 0 && r != -EPIPE ? complain(sentence, r) : KW_EXIT_OK;
 }
 
 /* First the recent ones, up to a reply without an event; then the others as they come. */
@@ -126,16 +137,15 @@ static int read_replies(struct kw_client *client, const struct wish *wish, struc
 		if (!json_is_object(event)) {
 			live = true;
 			kw_client_wait_for_ever(client);
-			if (!print_tail(wish, tail))
-				return 0;
+			r = print_tail(wish, tail);
+		} else if (!is_wanted(wish, event)) {
 			continue;
-		}
-		if (!is_wanted(wish, event))
-			continue;
-		if (!live)
+		} else if (!live) {
 			r = tail_add(tail, event);
-		else if (!print_event(wish, event) || fflush(stdout) == EOF)
-			return 0;
+		} else {
+			print_event(wish, event);
+			r = flush();
+		}
 		if (r < 0)
 			return r;
 	}
@@ -158,23 +168,25 @@ static int follow(const struct kw_cli *cli, const struct wish *wish, struct tail
 	r = kw_client_call(client, "FollowEvents", parameters, true, &sentence);
 	if (r == 0)
 		r = read_replies(client, wish, tail, &sentence);
-	return r < 0 ? complain(sentence, r) : KW_EXIT_OK;
+	return finish(sentence, r);
 }
 
-/* JSON lines, as the daemon writes them. */
+/* JSON lines, as the daemon writes them. One that is cut short does not hide the others. */
 static int read_file(const struct wish *wish, struct tail *tail)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0, number = 0;
+	bool bad = false;
 	ssize_t len;
+	int r = 0;
 
 	f = kw_streq(wish->file, "-") ? fdopen(STDIN_FILENO, "r") : fopen(wish->file, "re");
 	if (!f) {
 		fprintf(stderr, "kvmwarden: cannot open %s: %s\n", wish->file, strerror(errno));
 		return KW_EXIT_FINDING;
 	}
-	while ((len = getline(&line, &size, f)) >= 0) {
+	while (r == 0 && (len = getline(&line, &size, f)) >= 0) {
 		_cleanup_(json_decref_cleanup) json_t *event = NULL;
 
 		number++;
@@ -182,13 +194,16 @@ static int read_file(const struct wish *wish, struct tail *tail)
 		if (!json_is_object(event)) {
 			fprintf(stderr, "kvmwarden: %s:%zu: not a JSON object\n", wish->file,
 				number);
-			return KW_EXIT_FINDING;
+			bad = true;
+		} else if (is_wanted(wish, event)) {
+			r = tail_add(tail, event);
 		}
-		if (is_wanted(wish, event) && tail_add(tail, event) < 0)
-			return complain(NULL, -ENOMEM);
 	}
-	print_tail(wish, tail);
-	return KW_EXIT_OK;
+	if (r == 0)
+		r = print_tail(wish, tail);
+	if (r == 0 && bad)
+		return KW_EXIT_FINDING;
+	return finish(NULL, r);
 }
 
 static int usage(const char *what, const char *value)
@@ -264,7 +279,6 @@ int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv)
 	if (wish.file && wish.follow)
 		return usage("-f does not go with --file", wish.file);
 	tail.max = wish.counted ? wish.count : wish.follow ? FOLLOW_DEFAULT : COUNT_MAX;
-	/* A reader that ends is a normal end: writing fails, and we stop. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, on_interrupt);
 	signal(SIGTERM, on_interrupt);

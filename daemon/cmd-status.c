@@ -25,7 +25,9 @@ static bool is_enforcing(json_t *status)
 	return kw_streq(kw_text_member(status, "enforcement"), "enforcing");
 }
 
-static void print_proof(json_t *status)
+#define PROOF_MAX 128
+
+static void describe_proof(json_t *status, char ret[PROOF_MAX])
 {
 	json_t *proof = json_object_get(status, "proof");
 	json_t *compat = json_object_get(proof, "compat");
@@ -34,14 +36,17 @@ static void print_proof(json_t *status)
 
 	kw_text_time(kw_text_member(proof, "time"), false, time);
 	if (!*time)
-		printf("not proved yet");
+		snprintf(ret, PROOF_MAX, "not proved yet");
 	else if (native && json_is_null(compat))
-		printf("proved %s by the native entry (the kernel has no 32-bit one)", time);
+		snprintf(ret, PROOF_MAX,
+			 "proved %s by the native entry (the kernel has no 32-bit one)", time);
 	else if (native && json_is_true(compat))
-		printf("proved %s by native and 32-bit entry", time);
+		snprintf(ret, PROOF_MAX, "proved %s by native and 32-bit entry", time);
 	else
-		printf("NOT proved %s:%s%s", time, native ? "" : " native entry failed",
-		       json_is_false(compat) ? " 32-bit entry failed" : "");
+		snprintf(ret, PROOF_MAX, "NOT proved %s: by %s", time,
+			 native			? "the native entry only"
+			 : json_is_true(compat) ? "the 32-bit entry only"
+						: "no entry");
 }
 
 /* "enforcing: lsm backend, 3 policies, proved ..." or "auditing: why". */
@@ -49,6 +54,7 @@ static void print_verdict(json_t *status)
 {
 	size_t policies = json_array_size(json_object_get(status, "policies"));
 	const char *reason = kw_text_member(status, "reason");
+	char proof[PROOF_MAX];
 
 	kw_text_safe(stdout, kw_text_member(status, "enforcement"));
 	if (*reason) {
@@ -64,21 +70,24 @@ static void print_verdict(json_t *status)
 		printf("no policies, so nothing is refused");
 	else
 		printf("%zu %s", policies, policies == 1 ? "policy" : "policies");
-	printf(", ");
-	print_proof(status);
-	printf("\n\n");
+	describe_proof(status, proof);
+	printf(", %s\n\n", proof);
 }
 
 static void add_backend(struct kw_text_table *table, json_t *status)
 {
 	bool refuses = json_is_true(json_object_get(status, "refuses"));
 	bool pinned = json_is_true(json_object_get(status, "pinned"));
+	char proof[PROOF_MAX];
 
+	describe_proof(status, proof);
 	kw_text_table_add(table, "backend");
 	kw_text_table_addf(table, "%s, %s; %s", kw_text_member(status, "backend"),
 			   refuses ? "refuses ioctls" : "cannot refuse, only report and kill",
 			   pinned ? "pinned: it outlives the daemon"
 				  : "not pinned: it ends with the daemon");
+	kw_text_table_add(table, "proof");
+	kw_text_table_add(table, proof);
 }
 
 static void add_daemon(struct kw_text_table *table, json_t *status)

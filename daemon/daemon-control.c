@@ -8,6 +8,7 @@
 void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 {
 	struct kw_backend *backend = d->choice.backend;
+	struct kw_manager_stats clients;
 	const struct kw_ruleset *rules = kw_daemon_rules(d, d->generation);
 	struct kw_status status = {
 		.enforcement = KW_ENFORCING,
@@ -25,6 +26,9 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.policy_error = d->policy_error,
 	};
 
+	kw_manager_stats(d->manager, &clients);
+	status.clients_refused = clients.refused;
+	status.followers_lost = clients.lost;
 	memcpy(status.proved, d->proof.entries, sizeof(status.proved));
 	kw_backend_counters(backend, &status.counters);
 	kw_backend_stats(backend, &status.stats);

@@ -191,10 +191,8 @@ static const struct row svm_rows[] = {
 
 static const struct row mount_rows[] = {
 	{"bpffs", FACT(bpffs), "mounted: enforcement can outlive the daemon",
-	 "not mounted on /sys/fs/bpf: enforcement ends with the daemon",
+	 "not mounted on /sys/fs/bpf: kvmwardend starts only with --no-pin",
 	 "mount -t bpf bpf /sys/fs/bpf", "the mounts are not readable", NULL},
-	{"tracefs", FACT(tracefs), "mounted", "not mounted: the tracepoint backend may need it",
-	 "mount -t tracefs tracefs /sys/kernel/tracing", "the mounts are not readable", NULL},
 	{"seccomp notification", FACT(seccomp_notify), "there",
 	 "no seccomp backend: a VMM's own filter cannot ask us", NEWER_KERNEL, "not readable",
 	 NULL},
@@ -290,13 +288,18 @@ static void add_preempt(struct kw_checks *checks, const struct kw_kernel_facts *
 	}
 }
 
+static void add_tracefs(struct kw_checks *checks, const struct kw_kernel_facts *f)
+{
+	add(checks, "tracefs", KW_CHECK_OK, NULL, "%s: nothing here needs it",
+	    f->tracefs == KW_FACT_YES ? "mounted" : "not mounted");
+}
+
 /* What KVM lets through. A fix is known by its mainline version; a distribution may have it earlier. */
 static void add_gaps(struct kw_checks *checks, const struct kw_kernel_facts *f)
 {
-	static const char policy[] = "a policy closes it: see kvmwarden policy show";
-
 	if (f->kvm_intel != KW_FACT_YES)
-		add(checks, "legacy SEV-ES", KW_CHECK_GAP, policy,
+		add(checks, "legacy SEV-ES", KW_CHECK_GAP,
+		    "the policy legacy-sev-es reports them; enforced it refuses them",
 		    "KVM lets register writes through on sealed VMs of type 0, in all versions");
 	if (f->version && f->version < KW_KERNEL(6, 15, 0))
 		add(checks, "kvm_run registers", KW_CHECK_GAP,
@@ -304,7 +307,8 @@ static void add_gaps(struct kw_checks *checks, const struct kw_kernel_facts *f)
 		    "KVM_RUN takes registers from kvm_run.kvm_dirty_regs on sealed VMs, unless "
 		    "the fix (6.15, 74c1807f6c4f) was backported");
 	if (f->has_protected_state == KW_FACT_YES && f->kvm_intel != KW_FACT_YES)
-		add(checks, "SNP FPU state", KW_CHECK_GAP, policy,
+		add(checks, "SNP FPU state", KW_CHECK_GAP,
+		    "the policy protected-state refuses them",
 		    "KVM lets KVM_SET_FPU and KVM_SET_XSAVE through on sealed SEV-SNP VMs "
 		    "(seen up to 6.19)");
 }
@@ -349,6 +353,7 @@ void kw_doctor_examine(const struct kw_kernel_facts *facts, struct kw_checks *re
 	add_lockdown(ret, facts);
 	add_entry(ret, facts);
 	add_rows(ret, facts, mount_rows, KW_ARRAY_SIZE(mount_rows));
+	add_tracefs(ret, facts);
 	add_preempt(ret, facts);
 	add_gaps(ret, facts);
 	add_backend(ret, facts, KW_BACKEND_LSM, "backend lsm", "possible: refuses ioctls");

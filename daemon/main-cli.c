@@ -197,6 +197,15 @@ static int run(struct line *line)
 	return command->run(&line->cli, line->rest_count, rest);
 }
 
+/* What was said must also have been heard: a full disk is a failure, a closed pipe is not. */
+static int close_output(int status)
+{
+	if ((fflush(stdout) != EOF && !ferror(stdout)) || errno == EPIPE || status != KW_EXIT_OK)
+		return status;
+	fprintf(stderr, "kvmwarden: cannot write: %s\n", strerror(errno));
+	return KW_EXIT_OS;
+}
+
 int main(int argc, char **argv)
 {
 	struct line line = {.cli.socket = KW_SOCKET_DEFAULT};
@@ -208,5 +217,5 @@ int main(int argc, char **argv)
 		r = parse(&line, argc, argv) < 0 ? KW_EXIT_USAGE : run(&line);
 	free(line.dirs);
 	free(line.rest);
-	return r;
+	return close_output(r);
 }

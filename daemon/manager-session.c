@@ -117,7 +117,9 @@ int kw_session_event(struct session *session, const char *json, size_t len)
 	r = kw_session_reply_event(session, json, len);
 	if (r < 0)
 		return r;
-	return watch(session);
+	r = watch(session);
+	/* The loop has ended: kw_manager_free() sends what is left. */
+	return r == -ESTALE ? 0 : r;
 }
 
 static int send_pending(struct session *session)

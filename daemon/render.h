@@ -46,8 +46,8 @@ void kw_render_vm(struct kw_json *json, const struct kw_vm *vm, const struct kw_
 enum kw_enforcement {
 	KW_STARTING,
 	KW_ENFORCING, /* the backend refuses, proved, or nothing asks it to */
-	KW_AUDITING,  /* policies ask for a refusal this backend cannot give */
-	KW_DEGRADED,  /* the last proof failed */
+	KW_AUDITING, /* policies ask for a refusal this backend cannot give */
+	KW_DEGRADED, /* the last proof failed */
 };
 
 /* Why a stronger backend is not in use. Strings are owned by whoever fills the status. */
@@ -76,7 +76,7 @@ struct kw_status {
 	const struct kw_ruleset *rules; /* in force, or NULL */
 	const char *policy_error; /* why the last reload was refused, or NULL */
 	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
-	uint64_t followers_lost;  /* events that slow followers missed */
+	uint64_t followers_lost; /* events that slow followers missed */
 };
 
 /* "enforcing", "auditing", ... */

@@ -228,7 +228,7 @@ struct scalar_reader {
 static int read_scalar_element(struct kw_yaml *yaml, void *target)
 {
 	const struct scalar_reader *reader = target;
-	const char *text;
+	const char *text = NULL;
 	int r;
 
 	r = kw_yaml_scalar(yaml, reader->noun, &text);

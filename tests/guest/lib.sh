@@ -48,7 +48,7 @@ plan() {
 # start_daemon ARGUMENT...: returns once it is ready; what it said is in $work/said.
 start_daemon() {
 	: >"$events"
-	build/kvmwardend --socket "$socket" --events "$events" --no-pin "$@" >"$work/said" 2>&1 &
+	build/kvmwardend --socket "$socket" --events "$events" --no-pin "$@" >"$work/said" 2>&1 9>&- &
 	daemon=$!
 	"${kvmwarden[@]}" status --wait 60 >"$work/status" 2>&1 && return
 	sed 's/^/# kvmwardend: /' "$work/said"

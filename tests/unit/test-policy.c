@@ -10,6 +10,7 @@
 #include "scratch.h"
 #include "unit.h"
 #include "util.h"
+#include "yaml-reader.h"
 
 /* Reads a broken file: nothing may be added to the set. */
 static int read_broken(const char *path, struct kw_diag *diag)
@@ -229,6 +230,41 @@ static void too_deep(void **state)
 	expect_broken(write_bytes("bomb", bomb, len), 2, 8, "anchors are not allowed");
 }
 
+static int read_nested(struct kw_yaml *yaml, void *target)
+{
+	const char *text;
+
+	if (yaml->event.type == YAML_SCALAR_EVENT)
+		return kw_yaml_scalar(yaml, "nested", &text);
+	return kw_yaml_sequence(yaml, "nested", read_nested, target);
+}
+
+/* "a reader that goes as deep as it is led is stopped": no policy can, as it is now */
+static void depth_limit(void **state)
+{
+	static const struct kw_yaml_key keys[] = {{"a", true, read_nested}};
+	char text[2 * KW_YAML_DEPTH_MAX + 16];
+
+	(void)state;
+	/* The mapping is the first level. */
+	for (int depth = 1; depth < KW_YAML_DEPTH_MAX + 3; depth++) {
+		_cleanup_(kw_diag_done) struct kw_diag diag = {};
+		int r, n = sprintf(text, "a: ");
+
+		for (int i = 1; i < depth; i++)
+			text[n++] = '[';
+		text[n++] = 'x';
+		for (int i = 1; i < depth; i++)
+			text[n++] = ']';
+		r = kw_yaml_read("f", text, n, "test", keys, 1, NULL, &diag);
+		assert_int_equal(r, depth <= KW_YAML_DEPTH_MAX ? 0 : -EINVAL);
+		if (r == 0)
+			continue;
+		assert_string_equal(diag.message, "nested deeper than 16 levels");
+		assert_int_equal(diag.column, 3 + KW_YAML_DEPTH_MAX);
+	}
+}
+
 static void not_a_file(void **state)
 {
 	_cleanup_(kw_diag_done) struct kw_diag diag = {}, missing = {};
@@ -307,17 +343,12 @@ static void one_policy_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(broken_fixtures),
-		cmocka_unit_test(good_fixtures),
-		cmocka_unit_test(every_key),
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(not_text),
-		cmocka_unit_test(too_large),
-		cmocka_unit_test(too_deep),
-		cmocka_unit_test(not_a_file),
-		cmocka_unit_test(too_many_rules),
-		cmocka_unit_test(duplicate_policy),
-		cmocka_unit_test(one_policy_too_many),
+		cmocka_unit_test(broken_fixtures),  cmocka_unit_test(good_fixtures),
+		cmocka_unit_test(every_key),	    cmocka_unit_test(defaults),
+		cmocka_unit_test(not_text),	    cmocka_unit_test(too_large),
+		cmocka_unit_test(too_deep),	    cmocka_unit_test(depth_limit),
+		cmocka_unit_test(not_a_file),	    cmocka_unit_test(too_many_rules),
+		cmocka_unit_test(duplicate_policy), cmocka_unit_test(one_policy_too_many),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, scratch_make, scratch_remove);

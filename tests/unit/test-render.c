@@ -1,209 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Events, VMs and the status against docs/events.schema.json, and against what was meant. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <jansson.h>
-#include <regex.h>
 #include <string.h>
 
 #include "names.h"
 #include "render.h"
+#include "schema.h"
 #include "util.h"
-
-/* Tests run from the top of the tree. */
-#define SCHEMA "docs/events.schema.json"
-
-/*
- * A checker for the part of JSON Schema that ours uses. An unknown keyword is a
- * failure, so that the schema cannot outgrow the checker unnoticed.
- */
-
-static json_t *schema;
-
-static bool conforms(json_t *rule, json_t *value, const char *where, bool loud);
-
-static bool complain(bool loud, const char *where, const char *what, const char *detail)
-{
-	if (loud)
-		print_error("%s: %s %s\n", where, what, detail);
-	return false;
-}
-
-static bool has_type(const char *type, json_t *value)
-{
-	switch (json_typeof(value)) {
-	case JSON_OBJECT:
-		return kw_streq(type, "object");
-	case JSON_ARRAY:
-		return kw_streq(type, "array");
-	case JSON_STRING:
-		return kw_streq(type, "string");
-	case JSON_INTEGER:
-		return kw_streq(type, "integer");
-	case JSON_REAL:
-		return kw_streq(type, "number");
-	case JSON_TRUE:
-	case JSON_FALSE:
-		return kw_streq(type, "boolean");
-	case JSON_NULL:
-		return kw_streq(type, "null");
-	}
-	return false;
-}
-
-static bool check_type(json_t *types, json_t *value)
-{
-	json_t *type;
-	size_t i;
-
-	if (json_is_string(types))
-		return has_type(json_string_value(types), value);
-	json_array_foreach (types, i, type) {
-		if (has_type(json_string_value(type), value))
-			return true;
-	}
-	return false;
-}
-
-static bool check_enum(json_t *values, json_t *value)
-{
-	json_t *allowed;
-	size_t i;
-
-	json_array_foreach (values, i, allowed) {
-		if (json_equal(allowed, value))
-			return true;
-	}
-	return false;
-}
-
-static bool check_pattern(const char *pattern, json_t *value)
-{
-	regex_t regex;
-	bool matches;
-
-	if (!json_is_string(value))
-		return true;
-	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
-	matches = regexec(&regex, json_string_value(value), 0, NULL, 0) == 0;
-	regfree(&regex);
-	return matches;
-}
-
-static bool check_required(json_t *names, json_t *value, const char *where, bool loud)
-{
-	json_t *name;
-	size_t i;
-
-	if (!json_is_object(value))
-		return true;
-	json_array_foreach (names, i, name) {
-		if (!json_object_get(value, json_string_value(name)))
-			return complain(loud, where, "lacks", json_string_value(name));
-	}
-	return true;
-}
-
-static bool check_properties(json_t *rules, json_t *value, bool loud)
-{
-	const char *name;
-	json_t *rule, *member;
-
-	json_object_foreach (rules, name, rule) {
-		member = json_object_get(value, name);
-		if (member && !conforms(rule, member, name, loud))
-			return false;
-	}
-	return true;
-}
-
-static bool check_each(json_t *rules, json_t *value, const char *where, bool loud)
-{
-	json_t *rule;
-	size_t i;
-
-	json_array_foreach (rules, i, rule) {
-		if (!conforms(rule, value, where, loud))
-			return false;
-	}
-	return true;
-}
-
-static bool check_items(json_t *rule, json_t *value, const char *where, bool loud)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (value, i, item) {
-		if (!conforms(rule, item, where, loud))
-			return false;
-	}
-	return true;
-}
-
-static bool check_ref(const char *ref, json_t *value, const char *where, bool loud)
-{
-	json_t *rule;
-
-	assert_memory_equal(ref, "#/$defs/", 8);
-	rule = json_object_get(json_object_get(schema, "$defs"), ref + 8);
-	assert_non_null(rule);
-	return conforms(rule, value, where, loud);
-}
-
-static bool check_keyword(const char *keyword, json_t *rule, json_t *arg, json_t *value,
-			  const char *where, bool loud)
-{
-	if (kw_streq(keyword, "type"))
-		return check_type(arg, value) || complain(loud, where, "is of a wrong type", "");
-	if (kw_streq(keyword, "enum"))
-		return check_enum(arg, value) || complain(loud, where, "is not in the enum", "");
-	if (kw_streq(keyword, "const"))
-		return json_equal(arg, value) || complain(loud, where, "is not the const", "");
-	if (kw_streq(keyword, "pattern"))
-		return check_pattern(json_string_value(arg), value) ||
-		       complain(loud, where, "does not match", json_string_value(arg));
-	if (kw_streq(keyword, "minimum"))
-		return !json_is_integer(value) ||
-		       json_integer_value(value) >= json_integer_value(arg) ||
-		       complain(loud, where, "is below the minimum", "");
-	if (kw_streq(keyword, "required"))
-		return check_required(arg, value, where, loud);
-	if (kw_streq(keyword, "properties"))
-		return check_properties(arg, value, loud);
-	if (kw_streq(keyword, "items"))
-		return check_items(arg, value, where, loud);
-	if (kw_streq(keyword, "allOf"))
-		return check_each(arg, value, where, loud);
-	if (kw_streq(keyword, "$ref"))
-		return check_ref(json_string_value(arg), value, where, loud);
-	if (kw_streq(keyword, "if"))
-		return !conforms(arg, value, where, false) ||
-		       conforms(json_object_get(rule, "then"), value, where, loud);
-	if (kw_streq(keyword, "then") || kw_streq(keyword, "description") ||
-	    kw_streq(keyword, "title") || kw_streq(keyword, "$schema") ||
-	    kw_streq(keyword, "$defs"))
-		return true;
-	fail_msg("the checker does not know the keyword '%s'", keyword);
-	return false;
-}
-
-static bool conforms(json_t *rule, json_t *value, const char *where, bool loud)
-{
-	const char *keyword;
-	json_t *arg;
-
-	json_object_foreach (rule, keyword, arg) {
-		if (!check_keyword(keyword, rule, arg, value, where, loud))
-			return false;
-	}
-	return true;
-}
 
 /* The daemon's side of things, as small as possible. */
 
@@ -303,12 +109,6 @@ static json_t *load_event(const struct kw_event *event, const struct kw_ruleset 
 	root = load(&json);
 	assert_true(conforms(schema, root, "event", true));
 	return root;
-}
-
-static void assert_def(const char *name, json_t *value)
-{
-	assert_true(conforms(json_object_get(json_object_get(schema, "$defs"), name), value, name,
-			     true));
 }
 
 static void test_denied_event_as_written(void **state)
@@ -616,14 +416,9 @@ static void test_status(void **state)
 
 static int setup(void **state)
 {
-	json_error_t error;
-
 	(void)state;
-	schema = json_load_file(SCHEMA, JSON_REJECT_DUPLICATES, &error);
-	if (!schema) {
-		print_error("%s: %s\n", SCHEMA, error.text);
+	if (!load_schema())
 		return -1;
-	}
 	ruleset.set.policies = policies;
 	ruleset.set.count = KW_ARRAY_SIZE(policies);
 	ruleset.table.generation = 3;

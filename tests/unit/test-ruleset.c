@@ -333,7 +333,7 @@ static void largest_set(void **state)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
 	rs = compile(&set);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-	/* Some 20 ms without the sanitizers: a reload must not be felt. */
+	/* A few ms without the sanitizers: a reload must not be felt. */
 	assert_true(end.tv_sec - start.tv_sec <= 1);
 	assert_int_equal(rs->table.policies, KW_POLICIES_MAX);
 	d = explain(rs, "KVM_RUN", KW_STATE_BUILDING, KW_TYPE_TDX);

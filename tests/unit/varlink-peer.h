@@ -3,12 +3,8 @@
 #ifndef KVMWARDEN_TESTS_VARLINK_PEER_H
 #define KVMWARDEN_TESTS_VARLINK_PEER_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <jansson.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
