@@ -45,11 +45,13 @@ needs_kvm() {
 
 # --- waiting ------------------------------------------------------------------
 
-# wait_until COMMAND...: returns once the command succeeds; its status 2 means that it never will.
+never=111 # the status of a condition that will not come true any more
+
+# wait_until COMMAND...: returns once the command succeeds.
 wait_until() {
 	local deadline=$((SECONDS + patience)) answer
 	while answer=0 && "$@" || answer=$?; [ "$answer" != 0 ]; do
-		[ "$answer" != 2 ] || return
+		[ "$answer" != "$never" ] || return
 		if ((SECONDS >= deadline)); then
 			echo "still not so after $patience s: $*"
 			return 1
@@ -134,7 +136,7 @@ is_ready() {
 	if is_over "$daemon"; then
 		echo "the daemon ended:"
 		cat "$said"
-		return 2
+		return "$never"
 	fi
 	said_event started
 }
