@@ -17,6 +17,8 @@ Q := @
 say = @printf '  %-7s %s\n' '$(1)' '$(2)';
 endif
 
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s)
+
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CPPFLAGS += -D_GNU_SOURCE -DKW_VERSION='"$(VERSION)"' -Ibpf -Idaemon -I$(BUILD)/bpf
 CFLAGS ?= -O2 -g
@@ -133,25 +135,28 @@ $(BUILD)/daemon/manager-calls.o $(BUILD)/sane/manager-calls.o: daemon/io.kvmward
 # --- use --------------------------------------------------------------------
 
 run: deps-build
-	$(Q)$(MAKE) --no-print-directory all
-	@echo 'kvmwardend on this host with the shipped policies; Ctrl-C ends it and takes everything off.'
-	$(Q)exec $(BUILD)/kvmwardend --no-pin --policy-dir policies --socket $(BUILD)/run/kvmwarden.sock
+	$(Q)$(SUBMAKE) all
+	$(Q)rm -rf $(BUILD)/policy.d && install -d -m 0755 $(BUILD)/policy.d && \
+		install -m 0644 policies/*.yaml $(BUILD)/policy.d/
+	@echo 'The shipped policies on this host; Ctrl-C ends it and takes everything off.'
+	@echo 'In another terminal: sudo $(BUILD)/kvmwarden status, vms, events -f'
+	$(Q)exec $(BUILD)/kvmwardend --no-pin --policy-dir $(BUILD)/policy.d
 
 demo: deps-test
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(SUBMAKE) all
 	$(Q)tests/demo
 
 # --- tests ------------------------------------------------------------------
 
 check check-unit check-host check-guest check-long: deps-test
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS)
+	$(Q)$(SUBMAKE) all $(UNIT_TESTS)
 	$(Q)tests/run $(@:check-%=%)
 
 LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])
 LINT_SH := $(shell grep -lE '^\#!.*/(ba)?sh' -r tests .ci 2>/dev/null)
 
 lint: deps-lint
-	$(Q)$(MAKE) --no-print-directory $(SKELETON)
+	$(Q)$(SUBMAKE) $(SKELETON)
 	$(call say,FORMAT,clang-format)clang-format --dry-run --Werror $(LINT_C)
 	$(call say,TIDY,clang-tidy)clang-tidy --quiet $(wildcard daemon/*.c) -- -std=gnu11 $(CPPFLAGS) \
 		2>&1 | grep -v 'warnings generated\|warnings treated as errors' || true

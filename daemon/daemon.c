@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -218,6 +219,8 @@ static int serve(struct kw_daemon *d)
 	r = kw_manager_new(d->loop, d->options->socket, &kw_daemon_ops, d, &d->manager);
 	if (r < 0)
 		return complain(KW_EXIT_OS, d->options->socket, r);
+	/* Type information took some 10 MiB while the programs were loaded. */
+	malloc_trim(0);
 	tell_started(d);
 	r = sd_event_loop(d->loop);
 	sd_notify(0, "STOPPING=1");

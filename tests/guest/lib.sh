@@ -8,6 +8,10 @@ socket=$work/kvmwarden.sock
 events=$work/events.jsonl
 daemon=
 count=0
+# The daemon wants policies that belong to root; the tree may be anybody's.
+shipped=$work/shipped
+install -d -m 0755 "$shipped"
+install -m 0644 policies/*.yaml "$shipped"
 kvmwarden=(build/kvmwarden --socket "$socket")
 
 # result STATUS DESCRIPTION [EXPLANATION]: one TAP line, and why when it failed.
