@@ -31,6 +31,8 @@ static int remember_libbpf(enum libbpf_print_level level, const char *format, va
 	}
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "libbpf: ", 8) == 0)
+		memmove(line, line + 8, strlen(line + 8) + 1);
 	/* The log of the verifier is long, and its first lines say what was refused. */
 	if (!libbpf_said[0])
 		memcpy(libbpf_said, line, sizeof(line));

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "pins.h"
 #include "util.h"
 #include "varlink.h"
 
@@ -35,13 +36,19 @@ static int fail(char **reterr, int error, const char *format, ...)
 	return error;
 }
 
+/* Enforcement outlives the daemon; whoever finds no daemon should know. Needs root to see. */
+static const char *pinned(void)
+{
+	return kw_pins_exist() ? "; what an earlier one pinned below " KW_PINS " is still in force" : "";
+}
+
 static int fail_connect(const char *path, int error, char **reterr)
 {
 	if (error == -ENOENT)
-		return fail(reterr, error, "kvmwardend is not running (no socket %s)", path);
+		return fail(reterr, error, "kvmwardend is not running (no socket %s)%s", path, pinned());
 	if (error == -ECONNREFUSED)
-		return fail(reterr, error, "kvmwardend is not running (nobody listens on %s)",
-			    path);
+		return fail(reterr, error, "kvmwardend is not running (nobody listens on %s)%s",
+			    path, pinned());
 	if (error == -EACCES || error == -EPERM)
 		return fail(reterr, -EACCES,
 			    "no permission to use %s: it takes root, or the group kvmwarden", path);

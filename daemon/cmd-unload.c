@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "client.h"
+#include "pins.h"
 #include "util.h"
 
 KW_DEFINE_CLEANUP(json_t, json_decref)
@@ -29,6 +30,33 @@ int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv)
 	return KW_EXIT_OK;
 }
 
+static const char nothing_left[] = "Nothing is enforced any more.";
+
+static bool daemon_listens(const struct kw_cli *cli)
+{
+	_cleanup_free_ char *why = NULL;
+	struct kw_client *client = NULL;
+	int r;
+
+	r = kw_client_connect(cli->socket, &client, &why);
+	kw_client_free(client);
+	return r != -ENOENT && r != -ECONNREFUSED;
+}
+
+/* Without a daemon: what an earlier one left. */
+static int unload_pins(void)
+{
+	int r = kw_pins_remove_all();
+
+	if (r < 0) {
+		fprintf(stderr, "kvmwarden: cannot remove all pins below %s: %s\n", KW_PINS,
+			strerror(-r));
+		return r == -EACCES || r == -EPERM ? KW_EXIT_NOPERM : KW_EXIT_OS;
+	}
+	puts(nothing_left);
+	return KW_EXIT_OK;
+}
+
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {{"yes", no_argument, NULL, 'y'}, {}};
@@ -50,11 +78,13 @@ int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
 		      stderr);
 		return KW_EXIT_USAGE;
 	}
+	if (kw_pins_exist() && !daemon_listens(cli))
+		return unload_pins();
 	r = kw_client_ask_or_complain(cli, "Unload", &reply);
 	if (r != KW_EXIT_OK)
 		return r;
 	if (cli->json)
 		return kw_client_print_json(reply);
-	puts("Nothing is enforced any more.");
+	puts(nothing_left);
 	return KW_EXIT_OK;
 }

@@ -180,21 +180,21 @@ line_of() {
 	build/kvmwarden policy check --json tests/policies/broken/*.yaml >"$work/json" && return 1
 	same "$(find tests/policies/broken -name '*.yaml' | wc -l) true" \
 		"$(jq -r '[length, all(.ok == false)] | join(" ")' "$work/json")"
+	jq -r '.[] | "\(.file)\t\(.line):\(.column): \(.message)\t\(.hint)"' "$work/json" >"$work/lines"
 	for file in tests/policies/broken/*.yaml; do
 		# The first lines: "# expect: LINE:COLUMN: TEXT" and "# hint: TEXT"
 		expected=$(sed -n '1s/^# expect: //p' "$file")
 		place=$(cut -d : -f 1,2 <<<"$expected")
 		message=${expected#*: }
 		hint=$(sed -n '2s/^# hint: //p' "$file")
-		json=$(jq -r --arg file "$file" '.[] | select(.file == $file) |
-			"\(.line):\(.column): \(.message)\nhint: \(.hint)"' "$work/json")
+		json=$(grep -F "$file	" "$work/lines")
 		status=0
 		answer=$(build/kvmwarden policy check "$file" 2>&1) || status=$?
 		if [ -z "$expected" ] || [ "$status" != 1 ] ||
 			[[ $answer != "$file"*": error: "*"$message"* ]] || [[ $answer != *"$hint"* ]] ||
 			# A file that is wrong as a whole has no place in it.
 			[[ $place != 0:0 && $answer != "$file:$place: "* ]] ||
-			[[ $json != "$place: "*"$message"*"$hint"* ]]; then
+			[[ $json != "$file	$place: "*"$message"*"$hint"* ]]; then
 			printf 'wanted: %s\nhint: %s\ngot %s: %s\n%s\n' "$expected" "$hint" "$status" "$answer" "$json"
 			wrong=$((wrong + 1))
 		fi
@@ -280,7 +280,7 @@ line_of() {
 	has "$policies/65.yaml: error: one policy too many: at most 64 can be active" "$stderr"
 	needs_root
 	fails 1 "$policies/65.yaml: error: one policy too many: at most 64 can be active" \
-		build/kvmwardend --no-pin --socket "$socket" --policy-dir "$policies"
+		"${kvmwardend[@]}" --policy-dir "$policies"
 }
 
 # --- policy explain, groups, show ---------------------------------------------

@@ -17,6 +17,7 @@ setup() {
 	events=$work/events.jsonl
 	said=$work/said
 	kvmwarden=("$PWD/build/kvmwarden" --socket "$socket")
+	kvmwardend=("$PWD/build/kvmwardend" --no-pin --socket "$socket" --events "$events")
 	# A copy: a policy that names it touches no other VM of this host.
 	vmm=$work/a-vmm
 	cp build/tests/probe "$vmm"
@@ -105,7 +106,8 @@ fails() {
 	printf '%s\n' "$stderr"
 	same "$wanted" "$status"
 	has "$sentence" "$stderr"
-	hasnt "libbpf:" "$stderr"
+	# A reason may quote it; what it would print by itself is not for users.
+	same 0 "$(grep -c '^libbpf:' <<<"$stderr")"
 	if [ "$(wc -l <<<"$stderr")" -gt 6 ]; then
 		echo "that is more than 6 lines"
 		return 1
@@ -144,8 +146,7 @@ is_ready() {
 # launch ARGUMENT...: starts a daemon, with nothing but what it cannot do without.
 launch() {
 	: >"$events"
-	build/kvmwardend --no-pin --socket "$socket" --events "$events" "$@" \
-		>>"$said" 2>&1 3>&- 8>&- </dev/null &
+	"${kvmwardend[@]}" "$@" >>"$said" 2>&1 3>&- 8>&- </dev/null &
 	daemon=$!
 	children+=("$daemon")
 	wait_until is_ready
