@@ -164,7 +164,7 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 }
 
 /* An ioctl on a VM, a vCPU or a device. */
-static __noinline __u32 check_vm(const struct kw_table *table, struct request *req)
+static __always_inline __u32 check_vm(const struct kw_table *table, struct request *req)
 {
 	struct kw_decision decision;
 	__u64 task = bpf_get_current_task();
@@ -211,7 +211,7 @@ static __noinline __u32 check_vm(const struct kw_table *table, struct request *r
 }
 
 /* The decision on one ioctl: 0, or the errno to refuse it with. */
-static __always_inline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
+static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 {
 	struct request req = {
 		.command = command,

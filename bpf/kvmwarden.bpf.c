@@ -44,10 +44,8 @@ static __always_inline int refuse(__u32 error)
 static __always_inline int decide_ioctl(struct file *file, unsigned int command, unsigned long arg,
 					int earlier, __u32 entry)
 {
-	if (earlier)
+	if (!worth_checking(command) || earlier)
 		return earlier;
-	if (!worth_checking(command))
-		return 0;
 	return refuse(check((__u64)file, command, arg, entry));
 }
 

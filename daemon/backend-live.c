@@ -197,56 +197,90 @@ int kw_backend_walk(struct kw_backend *b)
 	return (int)n;
 }
 
-/* Removes the records that the last two walks did not meet. */
-static void drop_unmet(struct kw_backend *b, void (*gone)(void *userdata, const struct kw_vm *vm),
+/* Records per system call; the kernel fails if one bucket of its hash holds more. */
+#define BATCH 256
+
+/* Visits all records, the canary's not, until a visit fails. Batches do not start anew when a
+ * record goes away meanwhile, as bpf_map_get_next_key() does. */
+static int each_record(const struct kw_backend *b,
+		       int (*visit)(void *userdata, uint64_t key, const struct kw_vm *vm),
 		       void *userdata)
 {
+	_cleanup_free_ struct kw_vm *vms = calloc(BATCH, sizeof(*vms));
 	int map = bpf_map__fd(b->skel->maps.vms);
-	uint32_t sweep = b->skel->bss->kw_sweep;
-	uint64_t key, next;
-	struct kw_vm vm;
-	int r;
+	uint64_t keys[BATCH];
+	uint32_t position, count;
+	bool first = true, last = false;
 
-	for (r = bpf_map_get_next_key(map, NULL, &next); r == 0;) {
-		key = next;
-		r = bpf_map_get_next_key(map, &key, &next);
-		if (bpf_map_lookup_elem(map, &key, &vm) < 0 || sweep - vm.sweep < 2)
-			continue;
-		if (bpf_map_delete_elem(map, &key) == 0 && !(vm.flags & KW_VM_CANARY))
-			gone(userdata, &vm);
+	if (!vms)
+		return -ENOMEM;
+	while (!last) {
+		count = BATCH;
+		if (bpf_map_lookup_batch(map, first ? NULL : &position, &position, keys, vms,
+					 &count, NULL) < 0) {
+			if (errno != ENOENT)
+				return -errno;
+			last = true;
+		}
+		first = false;
+		for (uint32_t i = 0; i < count; i++) {
+			int r = vms[i].flags & KW_VM_CANARY ? 0 : visit(userdata, keys[i], &vms[i]);
+
+			if (r < 0)
+				return r;
+		}
 	}
+	return 0;
+}
+
+struct dropping {
+	struct kw_backend *backend;
+	void (*gone)(void *userdata, const struct kw_vm *vm);
+	void *userdata;
+};
+
+/* Removes a record that the last two walks did not meet. */
+static int drop_unmet(void *userdata, uint64_t key, const struct kw_vm *vm)
+{
+	const struct dropping *d = userdata;
+	const struct kvmwarden_bpf *skel = d->backend->skel;
+
+	if (skel->bss->kw_sweep - vm->sweep >= 2 &&
+	    bpf_map_delete_elem(bpf_map__fd(skel->maps.vms), &key) == 0)
+		d->gone(d->userdata, vm);
+	return 0;
 }
 
 int kw_backend_sweep(struct kw_backend *b, void (*gone)(void *userdata, const struct kw_vm *vm),
 		     void *userdata)
 {
+	struct dropping dropping = {.backend = b, .gone = gone, .userdata = userdata};
 	int r;
 
 	b->skel->bss->kw_sweep++;
 	r = kw_backend_walk(b);
-	if (r < 0)
+	if (r < 0 || b->id != KW_BACKEND_TRACEPOINT)
 		return r;
-	if (b->id == KW_BACKEND_TRACEPOINT)
-		drop_unmet(b, gone, userdata);
-	return 0;
+	return each_record(b, drop_unmet, &dropping);
+}
+
+struct visiting {
+	int (*visit)(void *userdata, const struct kw_vm *vm);
+	void *userdata;
+};
+
+static int visit_vm(void *userdata, uint64_t key, const struct kw_vm *vm)
+{
+	const struct visiting *v = userdata;
+
+	(void)key;
+	return v->visit(v->userdata, vm);
 }
 
 int kw_backend_each_vm(struct kw_backend *b,
 		       int (*visit)(void *userdata, const struct kw_vm *vm), void *userdata)
 {
-	int map = bpf_map__fd(b->skel->maps.vms);
-	uint64_t key, next;
-	struct kw_vm vm;
-	int r;
+	struct visiting visiting = {.visit = visit, .userdata = userdata};
 
-	for (r = bpf_map_get_next_key(map, NULL, &next); r == 0;
-	     r = bpf_map_get_next_key(map, &key, &next)) {
-		key = next;
-		if (bpf_map_lookup_elem(map, &key, &vm) < 0 || (vm.flags & KW_VM_CANARY))
-			continue;
-		r = visit(userdata, &vm);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return each_record(b, visit_vm, &visiting);
 }

@@ -314,32 +314,35 @@ setup_file() {
 
 # --- what is seen -------------------------------------------------------------
 
+# uncounted STEP...: our VMM's steps leave the count of checked ioctls as it was. To be repeated:
+# other VMs of this host are counted, too.
+uncounted() {
+	local before
+	before=$(status_of .counters.checked)
+	vm "$@"
+	[ "$before" = "$(status_of .counters.checked)" ]
+}
+
 @test "the number of KVM_SET_REGS on a file that is not KVM's is no event and is not counted" {
-	local before fd
+	local fd
 	rule watcher KVM_SET_REGS audit
 	start_daemon
-	before=$(status_of .counters.checked)
 	for fd in pipe socket stats file; do
-		vm "fd=$fd" try=0x4090ae82
+		wait_until uncounted "fd=$fd" try=0x4090ae82
 		has "	$fd	"
 		same "refused-by-kvm ENOTTY" "$(outcome)"
 	done
 	same "" "$(my_ioctls .)"
-	same "$before" "$(status_of .counters.checked)"
 
-	vm try=0x4090ae82
+	uncounted try=0x4090ae82 && return 1
 	same "allowed -" "$(outcome)"
 	same 1 "$(my_ioctls .seq | wc -l)"
-	same $((before + 1)) "$(status_of .counters.checked)"
 }
 
 @test "an operation that no rule names is not counted" {
-	local before
 	rule watcher KVM_SET_REGS audit
 	start_daemon
-	before=$(status_of .counters.checked)
-	vm try=KVM_SET_SREGS run
-	same "$before" "$(status_of .counters.checked)"
+	wait_until uncounted try=KVM_SET_SREGS run
 }
 
 @test "dup'd and passed descriptors are the vCPU they stand for" {
