@@ -88,6 +88,11 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	e->vm_flags = vm->flags;
 	e->kvm_type = vm->kvm_type;
 	__builtin_memcpy(&e->caller, &vm->creator, sizeof(e->caller));
+	/* By the tracepoints an end is seen late, and by somebody else: see vm_replaced(). */
+	if (kw_backend == KW_BACKEND_TRACEPOINT && req->kind == KW_EVENT_VM_DESTROYED) {
+		bpf_ringbuf_submit(e, 0);
+		return 0;
+	}
 	id = bpf_get_current_task();
 	e->caller.started_ns = LOAD64(LOAD64(id, struct task_struct, group_leader),
 				      struct task_struct, start_boottime);
@@ -253,8 +258,8 @@ static __noinline int vm_created(__u64 kvm, __u32 kvm_type)
 		return 0;
 	req.type = vm->type;
 	kw_decide(&table->cells[KW_OP_CREATE_VM][KW_STATE_BUILDING],
-		  table->origins[KW_OP_CREATE_VM][KW_STATE_BUILDING],
-		  vm_matched(table, vm, false), &decision);
+		  table->origins[KW_OP_CREATE_VM][KW_STATE_BUILDING], vm_matched(table, vm, false),
+		  &decision);
 	if (decision.verdict == KW_ALLOW)
 		return 0;
 	/* It exists: what should have been refused can only be told. */
@@ -293,6 +298,22 @@ static __noinline int vm_destroyed(__u64 kvm)
 	}
 	bpf_map_delete_elem(&vms, &kvm);
 	return 0;
+}
+
+/*
+ * A VM was created where an older one has its record: that one is gone, and no
+ * sweep has noticed. Unless a sweep was so quick to adopt the new one.
+ */
+static __always_inline void vm_replaced(__u64 kvm)
+{
+	struct kw_vm *vm = bpf_map_lookup_elem(&vms, &kvm);
+
+	if (!vm)
+		return;
+	if ((vm->flags & KW_VM_ADOPTED) && vm->sweep == kw_sweep &&
+	    vm->creator.pid == bpf_get_current_pid_tgid() >> 32)
+		return;
+	vm_destroyed(kvm);
 }
 
 #endif

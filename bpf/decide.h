@@ -28,9 +28,9 @@
 #endif
 
 struct kw_decision {
-	__u16 verdict;	/* enum kw_verdict: what to do */
+	__u16 verdict; /* enum kw_verdict: what to do */
 	__u16 intended; /* what the deciding rule says */
-	__u16 policy;	/* KW_NONE when nothing matched */
+	__u16 policy; /* KW_NONE when nothing matched */
 	__u16 rule;
 	__u16 error; /* errno for KW_DENY and KW_KILL, else 0 */
 };

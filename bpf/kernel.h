@@ -129,8 +129,8 @@ struct xa_node {
 };
 
 struct kvm_arch {
-	__u8 vm_type;		  /* 6.8; its width has varied */
-	_Bool has_private_mem;	  /* 6.10 */
+	__u8 vm_type; /* 6.8; its width has varied */
+	_Bool has_private_mem; /* 6.10 */
 	_Bool has_protected_state; /* 6.10 */
 };
 
@@ -194,16 +194,16 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
  * anything": it is in every vmlinux BTF and the verifier takes its fields for
  * numbers. What is not executed may name a kfunc that is not there.
  */
-#define DEFINE_LOAD(bits)                                                                          \
-	static __always_inline __u##bits load##bits(__u64 address)                                 \
-	{                                                                                          \
-		__u##bits value = 0;                                                               \
-                                                                                                   \
-		if (kw_typed_loads)                                                                \
-			return *(volatile __u##bits *)bpf_rdonly_cast(                             \
-				(void *)address, bpf_core_type_id_kernel(struct timespec64));      \
-		bpf_probe_read_kernel(&value, sizeof(value), (void *)address);                     \
-		return value;                                                                      \
+#define DEFINE_LOAD(bits)                                                                     \
+	static __always_inline __u##bits load##bits(__u64 address)                            \
+	{                                                                                     \
+		__u##bits value = 0;                                                          \
+                                                                                              \
+		if (kw_typed_loads)                                                           \
+			return *(volatile __u##bits *)bpf_rdonly_cast(                        \
+				(void *)address, bpf_core_type_id_kernel(struct timespec64)); \
+		bpf_probe_read_kernel(&value, sizeof(value), (void *)address);                \
+		return value;                                                                 \
 	}
 
 DEFINE_LOAD(64)

@@ -166,8 +166,10 @@ int BPF_PROG(kw_tp_exit, struct pt_regs *regs, long ret)
 	if (ret < 0 || !is_ioctl(regs, regs->orig_ax, &call) || call.command != KW_CMD_CREATE_VM)
 		return 0;
 	file = file_of_fd(ret);
-	if (file && find_target(&req, file) && req.scope == KW_SCOPE_VM)
+	if (file && find_target(&req, file) && req.scope == KW_SCOPE_VM) {
+		vm_replaced(req.kvm);
 		vm_created(req.kvm, call.arg);
+	}
 	return 0;
 }
 

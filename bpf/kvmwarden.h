@@ -13,15 +13,15 @@
 /* Raised whenever a structure below changes meaning or size. */
 #define KW_LAYOUT_VERSION 1
 
-#define KW_POLICIES_MAX 64	/* one bit each in every mask */
-#define KW_RULES_MAX 1024	/* per policy */
-#define KW_OPERATIONS_MAX 256	/* indices into struct kw_table.cells */
-#define KW_PATH_MAX 256		/* bytes kept of a path, with its NUL */
-#define KW_COMM_LEN 16		/* TASK_COMM_LEN */
-#define KW_VMS_MAX 65536	/* records in the vms map */
+#define KW_POLICIES_MAX 64 /* one bit each in every mask */
+#define KW_RULES_MAX 1024 /* per policy */
+#define KW_OPERATIONS_MAX 256 /* indices into struct kw_table.cells */
+#define KW_PATH_MAX 256 /* bytes kept of a path, with its NUL */
+#define KW_COMM_LEN 16 /* TASK_COMM_LEN */
+#define KW_VMS_MAX 65536 /* records in the vms map */
 #define KW_SLOT_BITS 10
 #define KW_SLOTS (1 << KW_SLOT_BITS)
-#define KW_NONE 0xffff		/* "no policy", "no rule" in 16-bit fields */
+#define KW_NONE 0xffff /* "no policy", "no rule" in 16-bit fields */
 
 /* _IOC_TYPE of every KVM ioctl (KVMIO). */
 #define KW_IOC_TYPE 0xae
@@ -109,8 +109,8 @@ enum kw_fixed_operation {
 #define KW_PATH_TRUNCATED (1 << 1)
 
 struct kw_path {
-	__u16 len;		/* without the NUL */
-	__u16 flags;		/* KW_PATH_* */
+	__u16 len; /* without the NUL */
+	__u16 flags; /* KW_PATH_* */
 	char text[KW_PATH_MAX]; /* NUL-terminated, zero-filled; a truncated one lacks its start */
 };
 
@@ -118,7 +118,7 @@ struct kw_path {
 struct kw_identity {
 	__u64 cgroup_id;
 	__u64 started_ns; /* of the thread group, CLOCK_BOOTTIME: tells a reused pid */
-	__u32 pid;	  /* thread group id */
+	__u32 pid; /* thread group id */
 	__u32 tid;
 	__u32 uid;
 	__u32 gid;
@@ -133,17 +133,17 @@ struct kw_identity {
 };
 
 /* struct kw_vm.flags */
-#define KW_VM_PRIVATE_MEMORY (1 << 0)	/* kvm->arch.has_private_mem */
-#define KW_VM_PROTECTED_STATE (1 << 1)	/* kvm->arch.has_protected_state */
-#define KW_VM_ADOPTED (1 << 2)		/* existed before we saw it being created */
-#define KW_VM_CANARY (1 << 3)		/* the daemon's own, never shown */
-#define KW_VM_ES (1 << 4)		/* an SEV-ES context was seen on a type-0 VM */
-#define KW_VM_SEALED (1 << 5)		/* a sealed vCPU was seen */
+#define KW_VM_PRIVATE_MEMORY (1 << 0) /* kvm->arch.has_private_mem */
+#define KW_VM_PROTECTED_STATE (1 << 1) /* kvm->arch.has_protected_state */
+#define KW_VM_ADOPTED (1 << 2) /* existed before we saw it being created */
+#define KW_VM_CANARY (1 << 3) /* the daemon's own, never shown */
+#define KW_VM_ES (1 << 4) /* an SEV-ES context was seen on a type-0 VM */
+#define KW_VM_SEALED (1 << 5) /* a sealed vCPU was seen */
 
 /* A living VM: the value of the vms map, whose key is its struct kvm's address. */
 struct kw_vm {
-	__u64 id;	/* unique while the counters map lives, from 1 */
-	__u64 born_ns;	/* CLOCK_BOOTTIME, of creation or of adoption */
+	__u64 id; /* unique while the counters map lives, from 1 */
+	__u64 born_ns; /* CLOCK_BOOTTIME, of creation or of adoption */
 
 	/*
 	 * The policies whose selector matches, by generation. .matched[1] is for
@@ -157,18 +157,18 @@ struct kw_vm {
 	__u64 denied;
 	__u64 killed;
 
-	__u32 type;	/* enum kw_vm_type, at creation */
+	__u32 type; /* enum kw_vm_type, at creation */
 	__u32 kvm_type; /* KVM's own number */
-	__u32 flags;	/* KW_VM_* */
-	__u32 vcpus;	/* as of the last walk of the iterator */
-	__u32 sweep;	/* the last walk of the iterator that saw it */
+	__u32 flags; /* KW_VM_* */
+	__u32 vcpus; /* as of the last walk of the iterator */
+	__u32 sweep; /* the last walk of the iterator that saw it */
 	__u32 pad;
 
 	struct kw_identity creator;
 };
 
 enum kw_event_kind {
-	KW_EVENT_IOCTL,	     /* a verdict on an ioctl */
+	KW_EVENT_IOCTL, /* a verdict on an ioctl */
 	KW_EVENT_VM_CREATED, /* a rule on KVM_CREATE_VM audits it */
 	KW_EVENT_VM_DESTROYED,
 	_KW_EVENT_MAX,
@@ -176,16 +176,16 @@ enum kw_event_kind {
 
 /* One record of the ring buffer. */
 struct kw_event {
-	__u64 seq;	  /* gapless; a gap is a lost event */
-	__u64 time_ns;	  /* CLOCK_BOOTTIME */
+	__u64 seq; /* gapless; a gap is a lost event */
+	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u64 generation; /* of the rule table that decided */
-	__u64 vm_id;	  /* 0: no VM yet */
+	__u64 vm_id; /* 0: no VM yet */
 
-	__u16 kind;	/* enum kw_event_kind */
-	__u16 verdict;	/* what was done: enum kw_verdict */
+	__u16 kind; /* enum kw_event_kind */
+	__u16 verdict; /* what was done: enum kw_verdict */
 	__u16 intended; /* what the rule says: differs in audit mode, or under a
 			 * backend that cannot refuse */
-	__u16 error;	/* errno given to the caller, or 0 */
+	__u16 error; /* errno given to the caller, or 0 */
 
 	__u16 operation;
 	__u16 scope; /* enum kw_scope */
@@ -193,7 +193,7 @@ struct kw_event {
 	__u16 entry; /* enum kw_entry */
 
 	__u32 command; /* the ioctl's number */
-	__s32 vcpu;    /* vCPU index, or -1 */
+	__s32 vcpu; /* vCPU index, or -1 */
 
 	__u16 policy; /* index in its generation, or KW_NONE */
 	__u16 rule;
@@ -211,9 +211,9 @@ struct kw_event {
 /* Shared by all generations of the programs: the pinned counters map. */
 struct kw_counters {
 	__u64 next_vm_id;
-	__u64 seq;  /* the number of events attempted */
+	__u64 seq; /* the number of events attempted */
 	__u64 lost; /* of these, how many found no room in the ring */
-	__u64 vms_full;	 /* records that found no room in the vms map */
+	__u64 vms_full; /* records that found no room in the vms map */
 	__u64 no_memory; /* decisions taken without an identity, all policies matching */
 };
 
@@ -277,7 +277,7 @@ struct kw_origin {
 /* One compiled policy set: the only element of an inner map of "tables". */
 struct kw_table {
 	__u64 generation;
-	__u32 policies;	       /* how many of .selectors are set */
+	__u32 policies; /* how many of .selectors are set */
 	__u32 slot_multiplier; /* see kw_slot_index() */
 	struct kw_slot slots[KW_SLOTS];
 	struct kw_cell cells[KW_OPERATIONS_MAX][_KW_STATE_MAX];

@@ -99,18 +99,18 @@ static __always_inline void *only_element(void *map)
 	return bpf_map_lookup_elem(map, &zero);
 }
 
-#define COUNT(member)                                                                              \
-	do {                                                                                       \
-		struct kw_counters *counters_ = only_element(&counters);                           \
-		if (counters_)                                                                     \
-			__sync_fetch_and_add(&counters_->member, 1);                               \
+#define COUNT(member)                                                    \
+	do {                                                             \
+		struct kw_counters *counters_ = only_element(&counters); \
+		if (counters_)                                           \
+			__sync_fetch_and_add(&counters_->member, 1);     \
 	} while (0)
 
-#define STAT(member)                                                                               \
-	do {                                                                                       \
-		struct kw_stats *stats_ = only_element(&stats);                                    \
-		if (stats_)                                                                        \
-			__sync_fetch_and_add(&stats_->member, 1);                                  \
+#define STAT(member)                                              \
+	do {                                                      \
+		struct kw_stats *stats_ = only_element(&stats);   \
+		if (stats_)                                       \
+			__sync_fetch_and_add(&stats_->member, 1); \
 	} while (0)
 
 static __always_inline const struct kw_table *current_table(void)

@@ -70,7 +70,7 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 {
 	struct kw_proof proof = {};
-	struct kw_stats before, after;
+	struct kw_stats before = {}, after = {};
 	int r, answer;
 
 	for (unsigned int entry = 0; entry < _KW_ENTRY_MAX; entry++) {
@@ -85,9 +85,9 @@ int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 		r = kw_backend_stats(b, &after);
 		if (r < 0)
 			return r;
-		proof.entries[entry] = kw_backend_refuses(b) ?
-					       answer == KW_CANARY_ERRNO :
-					       after.canary[entry] > before.canary[entry];
+		proof.entries[entry] = kw_backend_refuses(b)
+					       ? answer == KW_CANARY_ERRNO
+					       : after.canary[entry] > before.canary[entry];
 	}
 	proof.passed = proof.entries[KW_ENTRY_NATIVE] &&
 		       (proof.entries[KW_ENTRY_COMPAT] || proof.compat_absent);
@@ -159,7 +159,7 @@ uint64_t kw_backend_missed(const struct kw_backend *b)
 	struct bpf_program *prog;
 	uint64_t missed = 0;
 
-	bpf_object__for_each_program(prog, b->skel->obj) {
+	bpf_object__for_each_program (prog, b->skel->obj) {
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
 		int fd = bpf_program__fd(prog);
@@ -277,8 +277,8 @@ static int visit_vm(void *userdata, uint64_t key, const struct kw_vm *vm)
 	return v->visit(v->userdata, vm);
 }
 
-int kw_backend_each_vm(struct kw_backend *b,
-		       int (*visit)(void *userdata, const struct kw_vm *vm), void *userdata)
+int kw_backend_each_vm(struct kw_backend *b, int (*visit)(void *userdata, const struct kw_vm *vm),
+		       void *userdata)
 {
 	struct visiting visiting = {.visit = visit, .userdata = userdata};
 

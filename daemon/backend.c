@@ -55,7 +55,7 @@ static __attribute__((format(printf, 3, 4))) int fail(int error, char **reterr, 
 struct hook {
 	const char *program;
 	unsigned int backends; /* one bit per enum kw_backend_id */
-	bool compat;	       /* needed only where the kernel has a separate compat hook */
+	bool compat; /* needed only where the kernel has a separate compat hook */
 };
 
 #define TRAMPOLINES (1u << KW_BACKEND_LSM | 1u << KW_BACKEND_FMOD_RET)
@@ -142,7 +142,8 @@ static int learn(struct kw_backend *b, char **reterr)
 			    strerror(-r));
 	for (i = 0; i < KW_SCOPE_DEVICE; i++)
 		if (!b->skel->bss->kw_fops[i])
-			return fail(-EIO, reterr, "the BPF iterator did not find our own KVM files");
+			return fail(-EIO, reterr,
+				    "the BPF iterator did not find our own KVM files");
 	return 0;
 }
 
@@ -175,9 +176,11 @@ static int prove(struct kw_backend *b, char **reterr)
 	if (proof.passed)
 		return 0;
 	if (b->id == KW_BACKEND_LSM && !proof.entries[KW_ENTRY_NATIVE])
-		return fail(-EOPNOTSUPP, reterr,
-			    "it attached and refused nothing: 'bpf' is not in the kernel's lsm= list");
-	return fail(-EOPNOTSUPP, reterr, "it attached, but our canary ioctl was not %s by the %s entry",
+		return fail(
+			-EOPNOTSUPP, reterr,
+			"it attached and refused nothing: 'bpf' is not in the kernel's lsm= list");
+	return fail(-EOPNOTSUPP, reterr,
+		    "it attached, but our canary ioctl was not %s by the %s entry",
 		    kw_backend_refuses(b) ? "refused" : "seen",
 		    proof.entries[KW_ENTRY_NATIVE] ? "32-bit" : "native");
 }

@@ -42,7 +42,7 @@ int kw_backend_publish(struct kw_backend *backend, const struct kw_ruleset *rule
 
 struct kw_proof {
 	bool entries[_KW_ENTRY_MAX]; /* the canary was refused (or seen) by this entry */
-	bool compat_absent;	     /* the kernel has no 32-bit entry */
+	bool compat_absent; /* the kernel has no 32-bit entry */
 	bool passed;
 };
 

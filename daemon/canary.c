@@ -23,7 +23,8 @@ static int explain_open(int error, char **reterr)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		why = "KVM is not available: there is no usable /dev/kvm; load kvm_amd or kvm_intel, "
+		why = "KVM is not available: there is no usable /dev/kvm; load kvm_amd or "
+		      "kvm_intel, "
 		      "and enable virtualization in the firmware if that fails";
 		break;
 	case EACCES:
@@ -41,8 +42,10 @@ static int explain_open(int error, char **reterr)
 
 static int explain_step(const char *what, int error, char **reterr)
 {
-	if (asprintf(reterr, "/dev/kvm is there, but %s fails: %s; is another hypervisor using the CPU?",
-		     what, strerror(error)) < 0)
+	const char *hint = error == EBUSY ? "; is another hypervisor using the CPU?" : "";
+
+	if (asprintf(reterr, "/dev/kvm is there, but %s fails: %s%s", what, strerror(error), hint) <
+	    0)
 		*reterr = NULL;
 	return -error;
 }

@@ -17,7 +17,7 @@ static const unsigned int strongest_first[] = {
 
 _Static_assert(KW_ARRAY_SIZE(strongest_first) == _KW_BACKEND_MAX - 1, "every backend is tried");
 
-static void refuse(struct kw_choice *choice, unsigned int backend, char *reason)
+static void refuse(struct kw_choice *choice, unsigned int backend, const char *reason)
 {
 	choice->refusals[choice->refusal_count++] = (struct kw_backend_refusal){
 		.backend = backend,
@@ -66,8 +66,9 @@ static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **re
 		sentence = "not root: loading BPF programs and using /dev/kvm need it";
 		r = -EPERM;
 	} else if (facts->btf_vmlinux == KW_FACT_NO) {
-		sentence = "the kernel has no type information (/sys/kernel/btf/vmlinux): it must be "
-			   "built with CONFIG_DEBUG_INFO_BTF";
+		sentence =
+			"the kernel has no type information (/sys/kernel/btf/vmlinux): it must be "
+			"built with CONFIG_DEBUG_INFO_BTF";
 		r = -EOPNOTSUPP;
 	} else if (pin && kw_pins_check() < 0) {
 		sentence = "no bpffs is mounted at /sys/fs/bpf: mount it with "
@@ -81,6 +82,12 @@ static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **re
 	r = kw_canary_open(&canary, reterr);
 	kw_canary_done(&canary);
 	return r;
+}
+
+/* A shortage, which says nothing of what the kernel can do: no reason to settle for less. */
+static bool is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
 }
 
 int kw_choose(unsigned int wanted, bool require_deny, bool pin, const struct kw_ruleset *rules,
@@ -102,9 +109,12 @@ int kw_choose(unsigned int wanted, bool require_deny, bool pin, const struct kw_
 			continue;
 		if (require_deny && backend == KW_BACKEND_TRACEPOINT)
 			refuse(&choice, backend,
-			       strdup("it cannot refuse an ioctl, and --require deny asks for that"));
+			       strdup("it cannot refuse an ioctl, and --require deny asks for "
+				      "that"));
 		else
 			r = try_one(&choice, backend, &facts, pin, rules);
+		if (is_shortage(r))
+			break;
 	}
 	*ret = choice;
 	return choice.backend ? 0 : r;

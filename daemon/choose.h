@@ -8,7 +8,8 @@
 
 struct kw_choice {
 	struct kw_backend *backend;
-	struct kw_backend_refusal refusals[_KW_BACKEND_MAX]; /* reasons owned, stronger ones first */
+	struct kw_backend_refusal
+		refusals[_KW_BACKEND_MAX]; /* reasons owned, stronger ones first */
 	size_t refusal_count;
 };
 

@@ -39,13 +39,15 @@ static int fail(char **reterr, int error, const char *format, ...)
 /* Enforcement outlives the daemon; whoever finds no daemon should know. Needs root to see. */
 static const char *pinned(void)
 {
-	return kw_pins_exist() ? "; what an earlier one pinned below " KW_PINS " is still in force" : "";
+	return kw_pins_exist() ? "; what an earlier one pinned below " KW_PINS " is still in force"
+			       : "";
 }
 
 static int fail_connect(const char *path, int error, char **reterr)
 {
 	if (error == -ENOENT)
-		return fail(reterr, error, "kvmwardend is not running (no socket %s)%s", path, pinned());
+		return fail(reterr, error, "kvmwardend is not running (no socket %s)%s", path,
+			    pinned());
 	if (error == -ECONNREFUSED)
 		return fail(reterr, error, "kvmwardend is not running (nobody listens on %s)%s",
 			    path, pinned());
@@ -142,6 +144,7 @@ int kw_client_call(struct kw_client *client, const char *method, json_t *paramet
 	text = call ? json_dumps(call, JSON_COMPACT) : NULL;
 	if (!text)
 		return -ENOMEM;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): fail() returns its second argument */
 	return send_all(client->fd, text, strlen(text) + 1, reterr);
 }
 

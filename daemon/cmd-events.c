@@ -59,7 +59,7 @@ static int tail_add(struct tail *tail, json_t *event)
 	} else if ((tail->count & (tail->count - 1)) == 0) {
 		/* Full at each power of two: its size is the next one. */
 		events = reallocarray(tail->events, tail->count ? tail->count * 2 : 1,
-				      sizeof(*events));
+				      sizeof(json_t *));
 		if (!events)
 			return -ENOMEM;
 		tail->events = events;

@@ -25,6 +25,11 @@ static bool is_enforcing(json_t *status)
 	return kw_streq(kw_text_member(status, "enforcement"), "enforcing");
 }
 
+static bool is_auditing(json_t *status)
+{
+	return kw_streq(kw_text_member(status, "enforcement"), "auditing");
+}
+
 #define PROOF_MAX 128
 
 static void describe_proof(json_t *status, char ret[PROOF_MAX])
@@ -203,7 +208,10 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-/* Asks until the daemon enforces, or time is up; the last answer is what counts. */
+/*
+ * Asks until the daemon enforces, or says that it can only report, or time is
+ * up. The last answer is what counts.
+ */
 static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
@@ -215,7 +223,7 @@ static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
 		int r;
 
 		r = kw_client_ask(cli->socket, "GetStatus", &status, &sentence);
-		if (r == 0 && is_enforcing(status)) {
+		if (r == 0 && (is_enforcing(status) || is_auditing(status))) {
 			*ret = status;
 			return KW_EXIT_OK;
 		}

@@ -34,7 +34,8 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 	kw_backend_stats(backend, &status.stats);
 	if (!d->proof.passed) {
 		status.enforcement = KW_DEGRADED;
-		status.reason = "the last proof failed: a canary ioctl was not answered by our programs";
+		status.reason =
+			"the last proof failed: a canary ioctl was not answered by our programs";
 	} else if (!status.refuses && kw_ruleset_denies(rules)) {
 		status.enforcement = KW_AUDITING;
 		status.reason = "policies in force say deny, which this backend cannot do: "
@@ -87,7 +88,8 @@ static int answer_vms(void *userdata, struct kw_json *reply, char **reterr)
 	/* Two walks, as it takes two to be sure that a VM is gone. */
 	r = kw_daemon_sweep(d, kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT ? 2 : 1);
 	if (r < 0) {
-		if (asprintf(reterr, "cannot walk over the host's open files: %s", strerror(-r)) < 0)
+		if (asprintf(reterr, "cannot walk over the host's open files: %s", strerror(-r)) <
+		    0)
 			*reterr = NULL;
 		return r;
 	}

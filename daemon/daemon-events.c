@@ -53,7 +53,8 @@ static void flush(struct kw_daemon *d)
 	int r = kw_sink_flush(d->sink);
 
 	if (r < 0 && !d->sink_failed)
-		fprintf(stderr, "kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
+		fprintf(stderr,
+			"kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
 			strerror(-r), (unsigned long long)kw_sink_failed(d->sink));
 	d->sink_failed = r < 0;
 }
@@ -135,6 +136,8 @@ static void on_gone(void *userdata, const struct kw_vm *vm)
 	event.intended = decision.intended;
 	event.policy = decision.policy;
 	event.rule = decision.rule;
+	/* What the ring holds by now has a lower number, and is to stand before it. */
+	kw_daemon_pump(d);
 	event.seq = kw_backend_next_seq(d->choice.backend);
 	on_event(d, &event);
 }

@@ -22,14 +22,14 @@ struct kw_daemon {
 	struct kw_sink *sink;
 
 	struct kw_ruleset *generations[KW_GENERATIONS_KEPT]; /* by generation, modulo */
-	uint64_t generation;				     /* in force; 0: none yet */
-	char *policy_error;				     /* of the last reload, or NULL */
+	uint64_t generation; /* in force; 0: none yet */
+	char *policy_error; /* of the last reload, or NULL */
 
 	struct kw_proof proof;
 	uint64_t since_ns; /* CLOCK_REALTIME */
 	uint64_t proved_ns;
 	uint64_t lost_told; /* of the lost events, how many a "lost" event has told */
-	bool sink_failed;   /* told already */
+	bool sink_failed; /* told already */
 
 	struct kw_origin_host host;
 	char hostname[256];

@@ -56,7 +56,8 @@ static void refused(struct kw_daemon *d, const struct kw_diag *diag, char **rete
 	}
 	free(d->policy_error);
 	d->policy_error = text;
-	fprintf(stderr, "%skvmwardend: the new policies were refused; generation %llu stays in force\n",
+	fprintf(stderr,
+		"%skvmwardend: the new policies were refused; generation %llu stays in force\n",
 		text ?: "", (unsigned long long)d->generation);
 	*reterr = text ? strdup(text) : NULL;
 

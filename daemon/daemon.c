@@ -23,13 +23,19 @@
  * ever waits for this process.
  */
 
-#define SWEEP_USEC (2 * 1000 * 1000)	/* also the interval at which losses are told */
+#define SWEEP_USEC (2 * 1000 * 1000) /* also the interval at which losses are told */
 #define PROOF_USEC (60 * 1000 * 1000)
 
 static int complain(int status, const char *what, int error)
 {
 	fprintf(stderr, "kvmwardend: %s: %s\n", what, strerror(error < 0 ? -error : error));
 	return status;
+}
+
+static int complain_of(const char *what, const char *path, int error)
+{
+	fprintf(stderr, "kvmwardend: %s '%s': %s\n", what, path, strerror(-error));
+	return error == -EACCES || error == -EPERM ? KW_EXIT_NOPERM : KW_EXIT_OS;
 }
 
 /* Every reason on a line of its own, stronger backends first. */
@@ -47,19 +53,21 @@ static int exit_status_of(int error)
 	case -EACCES:
 		return geteuid() == 0 ? KW_EXIT_UNAVAILABLE : KW_EXIT_NOPERM;
 	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE:
+	case -EAGAIN:
 		return KW_EXIT_OS;
 	default:
 		return KW_EXIT_UNAVAILABLE;
 	}
 }
 
-/* Policies first: they can be wrong on any machine, and nothing is touched yet. */
-static int start(struct kw_daemon *d)
+/* What can be wrong on any machine, before the kernel is touched: policies, socket, file. */
+static int prepare(struct kw_daemon *d)
 {
 	const struct kw_options *options = d->options;
 	struct kw_ruleset *rules = NULL;
 	struct kw_diag diag = {};
-	char *why = NULL;
 	int r;
 
 	r = kw_daemon_load(d, &rules, &diag);
@@ -69,6 +77,27 @@ static int start(struct kw_daemon *d)
 		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
 	}
 	kw_daemon_adopt_rules(d, rules);
+	r = kw_manager_check_path(options->socket);
+	if (r == -EADDRINUSE) {
+		fprintf(stderr, "kvmwardend: another one listens on '%s'\n", options->socket);
+		return KW_EXIT_OS;
+	}
+	if (r < 0)
+		return complain_of("cannot listen on", options->socket, r);
+	r = kw_sink_open(options->events, options->json, &d->sink);
+	if (r < 0)
+		return complain_of("cannot write events to", options->events ?: "standard output",
+				   r);
+	return KW_EXIT_OK;
+}
+
+static int start(struct kw_daemon *d)
+{
+	const struct kw_options *options = d->options;
+	const struct kw_ruleset *rules = kw_daemon_rules(d, d->generation);
+	char *why = NULL;
+	int r;
+
 	r = kw_choose(options->backend, options->require_deny, options->pin, rules, &d->choice,
 		      &why);
 	tell_refusals(&d->choice);
@@ -84,9 +113,6 @@ static int start(struct kw_daemon *d)
 	d->proved_ns = kw_now_ns(CLOCK_REALTIME);
 	d->since_ns = d->proved_ns;
 	kw_daemon_host_init(d);
-	r = kw_sink_open(options->events, options->json, &d->sink);
-	if (r < 0)
-		return complain(KW_EXIT_OS, options->events ?: "standard output", r);
 	r = kw_daemon_sweep(d, 1);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
@@ -193,8 +219,7 @@ static void tell_started(struct kw_daemon *d)
 	kw_daemon_status(d, &status);
 	fprintf(stderr, "kvmwardend: %s: backend %s, %zu policies, proved by the native%s entry\n",
 		kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
-		rules->set.count,
-		d->proof.entries[KW_ENTRY_COMPAT] ? " and the 32-bit" : "");
+		rules->set.count, d->proof.entries[KW_ENTRY_COMPAT] ? " and the 32-bit" : "");
 	if (status.reason)
 		fprintf(stderr, "kvmwardend: warning: %s\n", status.reason);
 	kw_daemon_event_begin(d, "started");
@@ -218,7 +243,7 @@ static int serve(struct kw_daemon *d)
 		return complain(KW_EXIT_OS, "cannot set up the event loop", r);
 	r = kw_manager_new(d->loop, d->options->socket, &kw_daemon_ops, d, &d->manager);
 	if (r < 0)
-		return complain(KW_EXIT_OS, d->options->socket, r);
+		return complain_of("cannot listen on", d->options->socket, r);
 	/* Type information took some 10 MiB while the programs were loaded. */
 	malloc_trim(0);
 	tell_started(d);
@@ -226,6 +251,9 @@ static int serve(struct kw_daemon *d)
 	sd_notify(0, "STOPPING=1");
 	if (r < 0)
 		return complain(KW_EXIT_OS, "the event loop failed", r);
+	/* VMs that ended since the last sweep. */
+	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
+		kw_daemon_sweep(d, 2);
 	kw_daemon_event_begin(d, "stopped");
 	kw_json_member_bool(&d->line, "pinned", kw_backend_pinned(d->choice.backend));
 	kw_daemon_event_end(d);
@@ -249,7 +277,9 @@ int kw_daemon_run(const struct kw_options *options)
 	r = sd_event_default(&d.loop);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot create an event loop", r);
-	status = start(&d);
+	status = prepare(&d);
+	if (status == KW_EXIT_OK)
+		status = start(&d);
 	if (status == KW_EXIT_OK)
 		status = serve(&d);
 	kw_manager_free(d.manager);

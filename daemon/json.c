@@ -12,7 +12,7 @@
 /* The digits of a 64-bit number, its sign and the NUL. */
 #define NUMBER_MAX 21
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+static const char replacement[] = {'\xef', '\xbf', '\xbd'}; /* U+FFFD */
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -175,10 +175,12 @@ static char *put_escaped(char *out, unsigned char byte)
 		*out++ = letter;
 		return out;
 	}
-	memcpy(out, "u00", 3);
-	out[3] = hex_digits[byte >> 4];
-	out[4] = hex_digits[byte & 0xf];
-	return out + 5;
+	*out++ = 'u';
+	*out++ = '0';
+	*out++ = '0';
+	*out++ = hex_digits[byte >> 4];
+	*out++ = hex_digits[byte & 0xf];
+	return out;
 }
 
 static bool is_plain(unsigned char byte)
@@ -199,8 +201,7 @@ static char *put_text(char *out, const unsigned char *p, size_t len, bool *ret_c
 		}
 		n = utf8_length(p, len);
 		if (n == 0) {
-			memcpy(out, REPLACEMENT, 3);
-			out += 3;
+			out = mempcpy(out, replacement, sizeof(replacement));
 			n = 1;
 			*ret_clean = false;
 		} else if (n == 1) {

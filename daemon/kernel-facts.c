@@ -53,7 +53,7 @@ static bool exists(const struct gathering *g, const char *name)
 	return path_of(g, name, path) == 0 && access(path, F_OK) == 0;
 }
 
-/* The file's first bytes as a string without trailing newlines. */
+/* The file's first bytes as a string without trailing newlines; empty on failure. */
 static int read_text(const struct gathering *g, const char *name, char *text, size_t size)
 {
 	_cleanup_close_ int fd = -1;
@@ -62,6 +62,7 @@ static int read_text(const struct gathering *g, const char *name, char *text, si
 	ssize_t n;
 	int r;
 
+	text[0] = '\0';
 	r = path_of(g, name, path);
 	if (r < 0)
 		return r;
@@ -151,6 +152,7 @@ static void gather_release(const struct gathering *g)
 
 	if (read_text(g, "proc/sys/kernel/osrelease", f->release, sizeof(f->release)) < 0)
 		f->release[0] = '\0';
+	/* NOLINTNEXTLINE(cert-err34-c): three digits cannot overflow */
 	if (sscanf(f->release, "%3u.%3u.%3u", &major, &minor, &patch) < 2)
 		return;
 	f->version = KW_KERNEL(major & 0xff, minor & 0xff, patch > 0xff ? 0xff : patch);

@@ -55,12 +55,16 @@ static int set_address(struct sockaddr_un *address, const char *path, const char
 	return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
 }
 
-/* -EADDRINUSE when somebody listens there. */
-static int check_unused(const char *path)
+/* -EADDRINUSE when somebody listens there, -ENOTSOCK for what is not ours to replace. */
+int kw_manager_check_path(const char *path)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un address;
+	struct stat st;
 	int r;
+
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
 
 	r = set_address(&address, path, "");
 	if (r < 0)
@@ -129,13 +133,13 @@ static int open_socket(const char *path, int *ret, struct stat *ret_stat)
 
 static int start_listening(struct kw_manager *manager, const char *path)
 {
-	struct stat st;
+	struct stat st = {};
 	int r;
 
 	r = make_directory(path);
 	if (r < 0)
 		return r;
-	r = check_unused(path);
+	r = kw_manager_check_path(path);
 	if (r < 0)
 		return r;
 	r = open_socket(path, &manager->fd, &st);

@@ -34,7 +34,7 @@
 #define MSR_FILTER_COMPAT 0x4104aec6
 
 #define OPERATION(name, command, scopes) \
-	_Static_assert(name == command, "the number of " #name " differs from <linux/kvm.h>");
+	_Static_assert((name) == (command), "the number of " #name " differs from <linux/kvm.h>");
 #include "operations-x86.h"
 #undef OPERATION
 _Static_assert(KVM_CREATE_VM == KW_CMD_CREATE_VM, "the number of KVM_CREATE_VM differs");
@@ -58,10 +58,10 @@ static const struct kw_operation operations[] = {
 	[KW_OP_CANARY] = {"CANARY", KW_CMD_CANARY, VM | VCPU, .refusable = true},
 	[KW_OP_VM_DESTROY] = {"VM_DESTROY", 0, VM, .refusable = false},
 	[KW_OP_CREATE_VM] = {"KVM_CREATE_VM", KW_CMD_CREATE_VM, SYSTEM, .refusable = true},
-#define OPERATION(name, command, scopes)                                                       \
-	[OP_##name] = {#name, command, scopes, .refusable = true,                              \
-		       .compat_command = command == KVM_X86_SET_MSR_FILTER ? MSR_FILTER_COMPAT \
-									   : 0},
+#define OPERATION(name, command, scopes)                                                         \
+	[OP_##name] = {#name, command, scopes, .refusable = true,                                \
+		       .compat_command = (command) == KVM_X86_SET_MSR_FILTER ? MSR_FILTER_COMPAT \
+									     : 0},
 #include "operations-x86.h"
 #undef OPERATION
 };

@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 struct kw_options {
-	unsigned int backend;	 /* enum kw_backend_id; KW_BACKEND_NONE: the strongest that works */
-	bool require_deny;	 /* refuse to run with a backend that cannot refuse */
+	unsigned int backend; /* enum kw_backend_id; KW_BACKEND_NONE: the strongest that works */
+	bool require_deny; /* refuse to run with a backend that cannot refuse */
 	const char **policy_dirs; /* NULL-terminated, owned; NULL: the default search path */
 	const char *socket;
 	const char *events; /* file for events; NULL: stdout */

@@ -239,6 +239,7 @@ static int scan_dir(const char *path, bool missing_ok, bool strict_owner, struct
 		kw_diag_set(reterr, path, 0, 0, "cannot be opened: %s", strerror(-r));
 		return r;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a failed call sets errno */
 	for (errno = 0; (entry = readdir(dir)); errno = 0) {
 		if (!is_policy_name(entry->d_name) || is_masked(list, entry->d_name))
 			continue;

@@ -28,7 +28,7 @@ static void cut(char *message)
 
 	while (len && ((unsigned char)message[len] & 0xc0) == 0x80)
 		len--;
-	strcpy(message + len, "...");
+	memcpy(message + len, "...", sizeof("..."));
 }
 
 int kw_yaml_error(struct kw_yaml *yaml, struct kw_yaml_mark at, const char *format, ...)

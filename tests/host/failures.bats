@@ -73,9 +73,9 @@ needs_mount_over() {
 	done
 }
 
-@test "with fewer file descriptors than it needs: 69, and which step failed" {
+@test "with fewer file descriptors than it needs: 71, and which step failed" {
 	needs_kvm
-	fails 69 "Too many open files" prlimit --nofile=12 "${kvmwardend[@]}" --policy-dir policies
+	fails 71 "Too many open files" prlimit --nofile=12 "${kvmwardend[@]}" --policy-dir policies
 	has "not enforcing anything" "$stderr"
 }
 
@@ -136,9 +136,9 @@ needs_mount_over() {
 
 @test "an events file that cannot be written: 71, and its name" {
 	needs_kvm
-	fails 71 "$work/absent/events: No such file or directory" "${kvmwardend[@]}" \
+	fails 71 "cannot write events to '$work/absent/events': No such file or directory" "${kvmwardend[@]}" \
 		--backend tracepoint --policy-dir policies --events "$work/absent/events"
-	fails 71 "$work: Is a directory" "${kvmwardend[@]}" \
+	fails 71 "'$work': Is a directory" "${kvmwardend[@]}" \
 		--backend tracepoint --policy-dir policies --events "$work"
 	[ ! -e "$socket" ]
 }
@@ -146,10 +146,10 @@ needs_mount_over() {
 @test "a socket that cannot be made: 71, and its path" {
 	local long
 	needs_kvm
-	fails 71 "$work/no/such/socket: No such file or directory" "${kvmwardend[@]}" \
+	fails 71 "cannot listen on '$work/no/such/socket': No such file or directory" "${kvmwardend[@]}" \
 		--backend tracepoint --policy-dir policies --socket "$work/no/such/socket"
 	long=$work/$(printf '%0120d' 0)
-	fails 71 "$long: File name too long" "${kvmwardend[@]}" \
+	fails 71 "'$long': File name too long" "${kvmwardend[@]}" \
 		--backend tracepoint --policy-dir policies --socket "$long"
 }
 

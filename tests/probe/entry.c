@@ -86,12 +86,12 @@ long enter_as(enum caller caller, enum entry entry, int fd, uint32_t cmd, uint64
 	if (caller == CALLER_SELF)
 		return enter(entry, fd, cmd, arg, high);
 
-	shared = mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (shared == MAP_FAILED)
 		return -errno;
 	call = (struct call *)shared;
-	*call = (struct call){ entry, fd, cmd, arg, high, -ECHILD };
+	*call = (struct call){entry, fd, cmd, arg, high, -ECHILD};
 	flags = SIGCHLD | (caller == CALLER_CLONE_VM ? CLONE_VM : 0);
 	pid = clone(child, shared + CHILD_STACK_SIZE, flags, call);
 	if (pid < 0)
@@ -129,9 +129,9 @@ int pass_fd(int fd)
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = { 0 };
+	} control = {0};
 	char byte = 0;
-	struct iovec iov = { &byte, 1 };
+	struct iovec iov = {&byte, 1};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,

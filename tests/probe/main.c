@@ -63,7 +63,7 @@ static int set_our_errno(struct probe *probe, const char *name)
 int main(int argc, char **argv)
 {
 	const char *errno_step = "our-errno=";
-	struct probe probe = { .extra_fd = -1, .our_errno = EPERM, .entry_works = true };
+	struct probe probe = {.extra_fd = -1, .our_errno = EPERM, .entry_works = true};
 	int r;
 
 	if (argc < 2) {

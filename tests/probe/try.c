@@ -33,15 +33,9 @@ static const char *const outcome_names[] = {
 _Static_assert(sizeof(outcome_names) / sizeof(outcome_names[0]) == _OUTCOME_MAX, "a name each");
 
 static const char *const fd_names[] = {
-	[FD_VCPU] = "vcpu",
-	[FD_VM] = "vm",
-	[FD_SYSTEM] = "system",
-	[FD_DUP] = "dup",
-	[FD_PASSED] = "passed",
-	[FD_PIPE] = "pipe",
-	[FD_SOCKET] = "socket",
-	[FD_STATS] = "stats",
-	[FD_FILE] = "file",
+	[FD_VCPU] = "vcpu",	[FD_VM] = "vm",		[FD_SYSTEM] = "system",
+	[FD_DUP] = "dup",	[FD_PASSED] = "passed", [FD_PIPE] = "pipe",
+	[FD_SOCKET] = "socket", [FD_STATS] = "stats",	[FD_FILE] = "file",
 };
 _Static_assert(sizeof(fd_names) / sizeof(fd_names[0]) == _FD_MAX, "a name each");
 
@@ -55,16 +49,18 @@ const char *error_name(long error)
 static void report(struct probe *probe, enum caller caller, const char *op, enum outcome outcome,
 		   const char *error)
 {
-	static const char *const entry_names[] = { "native", "compat", "x32" };
-	static const char *const caller_names[] = { NULL, "clone-vm", "fork" };
+	static const char *const entry_names[] = {"native", "compat", "x32"};
+	static const char *const caller_names[] = {NULL, "clone-vm", "fork"};
 	const struct vm *vm = vm_current(probe);
 	bool high = probe->entry == ENTRY_NATIVE && probe->high != 0;
 
 	printf("%s\t%s\t%s%s\t%s\t%s\t%s\t%s\n", vm ? vm->type : "-",
-	       !vm ? "-" : vm->sealed ? "sealed" : "building",
+	       !vm	    ? "-"
+	       : vm->sealed ? "sealed"
+			    : "building",
 	       entry_names[probe->entry], high ? "+high" : "",
-	       caller == CALLER_SELF ? fd_names[probe->fd] : caller_names[caller],
-	       op, outcome_names[outcome], error);
+	       caller == CALLER_SELF ? fd_names[probe->fd] : caller_names[caller], op,
+	       outcome_names[outcome], error);
 	fflush(stdout);
 	if (outcome == COULD_NOT_TRY)
 		probe->could_not_try = true;
@@ -173,7 +169,7 @@ static uint64_t prepare(struct probe *probe, uint32_t number)
 		probe->regs_set = 0;
 	} else if (number == KVM_MEMORY_ENCRYPT_OP) {
 		*(struct kvm_sev_cmd *)probe->buffer =
-			(struct kvm_sev_cmd){ .id = SEV_CMD_GUEST_STATUS };
+			(struct kvm_sev_cmd){.id = SEV_CMD_GUEST_STATUS};
 	}
 	probe->arg = 0;
 	if (known && (number >> _IOC_DIRSHIFT) == _IOC_NONE)
@@ -222,8 +218,7 @@ void try_one(struct probe *probe, enum caller caller, uint32_t number, const cha
 	if (probe->entry == ENTRY_X32 && r == -ENOSYS)
 		report(probe, caller, label, COULD_NOT_TRY, "ENOSYS");
 	else
-		report(probe, caller, label, judge(probe, number, r),
-		       r < 0 ? error_name(-r) : "-");
+		report(probe, caller, label, judge(probe, number, r), r < 0 ? error_name(-r) : "-");
 }
 
 /* "a=3,b=4" of what came back, in the order of the errno values. */
@@ -243,7 +238,7 @@ static void summarize(const uint64_t *counts, size_t n, uint64_t allowed, char *
 void try_repeat(struct probe *probe, uint64_t times, uint32_t number, const char *label)
 {
 	enum { N_ERRNOS = 256 };
-	uint64_t counts[N_ERRNOS] = { 0 }, allowed = 0, arg;
+	uint64_t counts[N_ERRNOS] = {0}, allowed = 0, arg;
 	enum outcome worst = ALLOWED;
 	char summary[256];
 

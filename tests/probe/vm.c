@@ -36,7 +36,7 @@ struct reg_cache {
 /* The order of struct kvm_regs. */
 static const char *const reg_names[] = {
 	"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp", "r8",
-	"r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip", "rflags",
+	"r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip", "rflags",
 };
 
 static const struct {
@@ -44,13 +44,13 @@ static const struct {
 	int id;
 	bool legacy;
 } types[] = {
-	{ "default", VM_TYPE_DEFAULT, false },
-	{ "sw-protected", VM_TYPE_SW_PROTECTED, false },
-	{ "sev", VM_TYPE_SEV, false },
-	{ "sev-es", VM_TYPE_SEV_ES, false },
-	{ "sev-snp", VM_TYPE_SNP, false },
-	{ "tdx", VM_TYPE_TDX, false },
-	{ "legacy-sev-es", VM_TYPE_DEFAULT, true },
+	{"default", VM_TYPE_DEFAULT, false},
+	{"sw-protected", VM_TYPE_SW_PROTECTED, false},
+	{"sev", VM_TYPE_SEV, false},
+	{"sev-es", VM_TYPE_SEV_ES, false},
+	{"sev-snp", VM_TYPE_SNP, false},
+	{"tdx", VM_TYPE_TDX, false},
+	{"legacy-sev-es", VM_TYPE_DEFAULT, true},
 };
 
 size_t reg_index(const char *name)
@@ -63,8 +63,7 @@ size_t reg_index(const char *name)
 	return i;
 }
 
-__attribute__((format(printf, 2, 3)))
-static void set_broken(struct vm *vm, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void set_broken(struct vm *vm, const char *format, ...)
 {
 	va_list args;
 
@@ -120,7 +119,7 @@ int vm_new_raw(struct probe *probe, int id)
 int vm_sev_command(struct vm *vm, uint32_t id, const void *data)
 {
 	static int sev_fd = -2;
-	struct kvm_sev_cmd cmd = { .id = id, .data = (uintptr_t)data };
+	struct kvm_sev_cmd cmd = {.id = id, .data = (uintptr_t)data};
 
 	/* Real firmware wants it; the stand-in of the tests does not look. */
 	if (sev_fd == -2)
@@ -142,14 +141,14 @@ static int launch_command(struct vm *vm, uint32_t id, const void *data)
 
 static void launch_sev(struct vm *vm, bool legacy)
 {
-	struct sev_init2 init = { 0 };
-	struct kvm_sev_launch_start start = { .policy = SEV_POLICY_NODBG };
+	struct sev_init2 init = {0};
+	struct kvm_sev_launch_start start = {.policy = SEV_POLICY_NODBG};
 	int r;
 
 	if (legacy || vm->id == VM_TYPE_SEV_ES)
 		start.policy |= SEV_POLICY_ES;
-	r = legacy ? launch_command(vm, SEV_CMD_SEV_ES_INIT, NULL) :
-		     launch_command(vm, SEV_CMD_INIT2, &init);
+	r = legacy ? launch_command(vm, SEV_CMD_SEV_ES_INIT, NULL)
+		   : launch_command(vm, SEV_CMD_INIT2, &init);
 	if (r < 0)
 		return;
 	vm->launched = launch_command(vm, SEV_CMD_LAUNCH_START, &start) == 0;
@@ -157,8 +156,8 @@ static void launch_sev(struct vm *vm, bool legacy)
 
 static void launch_snp(struct vm *vm)
 {
-	struct sev_init2 init = { 0 };
-	struct snp_launch_start start = { .policy = SNP_POLICY };
+	struct sev_init2 init = {0};
+	struct snp_launch_start start = {.policy = SNP_POLICY};
 
 	if (launch_command(vm, SEV_CMD_INIT2, &init) < 0)
 		return;
@@ -191,7 +190,7 @@ int vm_new(struct probe *probe, const char *type)
 void vm_mirror(struct probe *probe)
 {
 	struct vm *source = vm_current(probe), *vm;
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_VM_COPY_ENC_CONTEXT_FROM };
+	struct kvm_enable_cap cap = {.cap = KVM_CAP_VM_COPY_ENC_CONTEXT_FROM};
 
 	vm = create(probe, VM_TYPE_DEFAULT, "mirror");
 	if (!vm || vm->broken)
@@ -215,15 +214,11 @@ static void read_registers(struct vcpu *vcpu)
 		unsigned long cmd;
 		void *into;
 	} reads[] = {
-		{ KVM_GET_REGS, &c->regs },
-		{ KVM_GET_SREGS, &c->sregs },
-		{ KVM_GET_SREGS2, &c->sregs2 },
-		{ KVM_GET_FPU, &c->fpu },
-		{ KVM_GET_XSAVE, &c->xsave },
-		{ KVM_GET_XCRS, &c->xcrs },
-		{ KVM_GET_DEBUGREGS, &c->debugregs },
-		{ KVM_GET_VCPU_EVENTS, &c->events },
-		{ KVM_GET_MP_STATE, &c->mp_state },
+		{KVM_GET_REGS, &c->regs},	    {KVM_GET_SREGS, &c->sregs},
+		{KVM_GET_SREGS2, &c->sregs2},	    {KVM_GET_FPU, &c->fpu},
+		{KVM_GET_XSAVE, &c->xsave},	    {KVM_GET_XCRS, &c->xcrs},
+		{KVM_GET_DEBUGREGS, &c->debugregs}, {KVM_GET_VCPU_EVENTS, &c->events},
+		{KVM_GET_MP_STATE, &c->mp_state},
 	};
 
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
@@ -276,7 +271,7 @@ void vm_close_vcpu(struct vcpu *vcpu)
 
 void vm_seal(struct probe *probe)
 {
-	struct snp_launch_finish finish = { 0 };
+	struct snp_launch_finish finish = {0};
 	uint8_t measurement[64];
 	struct kvm_sev_launch_measure measure = {
 		.uaddr = (uintptr_t)measurement,

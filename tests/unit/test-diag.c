@@ -26,6 +26,7 @@ static void printed(void **state)
 	(void)state;
 	diag.source = "\t- xyz";
 	print_to(&diag, "f.yaml:3:6: error: wrong\n          - xyz\n              ^\n");
+	/* NOLINTNEXTLINE(misc-misleading-bidirectional): it shall not get through */
 	diag.source = "é\x1b[ \xff\xe2\x80\xae!";
 	diag.hint = "look";
 	print_to(&diag, "f.yaml:3:6: error: wrong\n  é\\x1b[ \\xff\\xe2\\x80\\xae!\n"

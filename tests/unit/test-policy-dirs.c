@@ -14,13 +14,12 @@ static void load_names(const char *const *dirs, const char *expected)
 	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
 	_cleanup_(kw_diag_done) struct kw_diag diag = {};
 	char found[256] = "";
+	size_t len = 0;
 
 	if (kw_policy_set_load(dirs, false, false, &set, &diag) < 0)
 		fail_msg("%s: %s", diag.file, diag.message);
-	for (size_t i = 0; i < set.count; i++) {
-		strcat(found, set.policies[i].name);
-		strcat(found, " ");
-	}
+	for (size_t i = 0; i < set.count && len < sizeof(found); i++)
+		len += snprintf(found + len, sizeof(found) - len, "%s ", set.policies[i].name);
 	assert_string_equal(found, expected);
 }
 
@@ -30,9 +29,9 @@ static void directories(void **state)
 	const char *dirs[] = {etc, run, lib, NULL};
 
 	(void)state;
-	strcpy(etc, at("etc"));
-	strcpy(run, at("run"));
-	strcpy(lib, at("lib"));
+	snprintf(etc, sizeof(etc), "%s", at("etc"));
+	snprintf(run, sizeof(run), "%s", at("run"));
+	snprintf(lib, sizeof(lib), "%s", at("lib"));
 	assert_int_equal(mkdir(etc, 0755) + mkdir(run, 0755) + mkdir(lib, 0755), 0);
 	load_names(dirs, "");
 	write_policy("lib/50-b.yaml", "lib-b");

@@ -77,10 +77,12 @@ static void test_what_terminals_obey(void **state)
 		 "31m",
 		 "\\xc2\\x9b31m"}, /* CSI in one character */
 		{"\xc2\xa0", "\xc2\xa0"},
+		/* NOLINTBEGIN(misc-misleading-bidirectional): they shall not get through */
 		{"a\xe2\x80\xae"
 		 "b",
 		 "a\\xe2\\x80\\xaeb"}, /* right-to-left override */
 		{"\xe2\x81\xa6", "\\xe2\\x81\\xa6"},
+		/* NOLINTEND(misc-misleading-bidirectional) */
 		{"\xe2\x80\x8f", "\\xe2\\x80\\x8f"},
 		{"\xe2\x80\xa6", "\xe2\x80\xa6"}, /* an ellipsis is harmless */
 		{"cut \xe2\x80", "cut \xe2\x80"},

@@ -180,7 +180,8 @@ static int protect_all(struct kvm *kvm)
 	unsigned long i;
 	int r;
 
-	kvm_for_each_vcpu(i, vcpu, kvm) {
+	kvm_for_each_vcpu(i, vcpu, kvm)
+	{
 		if (mutex_lock_killable(&vcpu->mutex))
 			return -EINTR;
 		r = protect_vcpu(vcpu);
@@ -298,8 +299,7 @@ static int before_destroy(struct kprobe *probe, struct pt_regs *regs)
 
 	if (!is_sev(kvm))
 		return 0;
-	kvm_for_each_vcpu(i, vcpu, kvm)
-		vcpu->arch.guest_state_protected = false;
+	kvm_for_each_vcpu(i, vcpu, kvm) vcpu->arch.guest_state_protected = false;
 	/* A mirror has no ASID of its own, but a reference that KVM must drop. */
 	if (is_mirror(kvm))
 		return 0;
@@ -333,12 +333,12 @@ static struct kprobe destroy_probe = {
 	.pre_handler = before_destroy,
 };
 
-static struct kprobe *const probes[] = { &destroy_probe, &run_probe, &ioctl_probe };
+static struct kprobe *const probes[] = {&destroy_probe, &run_probe, &ioctl_probe};
 
 /* Newer kernels export kvm_caps to KVM's own modules only. */
 static unsigned long address_of(const char *name)
 {
-	struct kprobe probe = { .symbol_name = "kallsyms_lookup_name" };
+	struct kprobe probe = {.symbol_name = "kallsyms_lookup_name"};
 	unsigned long (*lookup)(const char *name);
 
 	if (register_kprobe(&probe) < 0)
@@ -369,8 +369,7 @@ static int __init kw_sev_test_init(void)
 		}
 	}
 #if KW_SUPPORTED_VM_TYPES >= 0
-	*(u32 *)(caps + KW_SUPPORTED_VM_TYPES) |=
-		BIT(TYPE_SEV) | BIT(TYPE_SEV_ES) | BIT(TYPE_SNP);
+	*(u32 *)(caps + KW_SUPPORTED_VM_TYPES) |= BIT(TYPE_SEV) | BIT(TYPE_SEV_ES) | BIT(TYPE_SNP);
 #endif
 	return 0;
 }

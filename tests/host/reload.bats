@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # helper.bash has the variables; tests are processes
+# A new policy set while the daemon runs.
+
+load helper
+
+setup_file() {
+	needs_kvm
+}
+
+@test "SIGHUP puts a new set in force, as the next generation" {
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	vm try=KVM_SET_REGS try=KVM_SET_SREGS
+	same "KVM_SET_REGS 1" "$(my_ioctls '[.operation, .generation] | join(" ")')"
+	forget_events
+	rule watcher KVM_SET_SREGS audit
+	rule another KVM_SET_FPU audit
+	kill -HUP "$daemon"
+	wait_until said_event policy-loaded
+	same "2 2" "$(jq -r 'select(.event == "policy-loaded") | [.generation, .policies] | join(" ")' \
+		"$events")"
+	same 2 "$(status_of .generation)"
+	vm try=KVM_SET_REGS try=KVM_SET_SREGS
+	same "KVM_SET_SREGS 2" "$(my_ioctls '[.operation, .generation] | join(" ")')"
+	has "generation 2 is in force: 2 policies" "$(cat "$said")"
+}
+
+@test "a VM that lives through a reload is decided by the new set" {
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	hold_vm try=KVM_SET_REGS hold try=KVM_SET_REGS marker=survived
+	rule watcher KVM_SET_REGS kill
+	"${kvmwarden[@]}" reload
+	exec 8>&-
+	ends "$vm_pid" 137
+	hasnt survived "$(cat "$work/held")"
+	same "audit 1 kill 2" "$(my_ioctls '[.verdict, .generation] | join(" ")' | xargs)"
+}
+
+@test "SIGHUP with a broken set changes nothing, and says by place and hint what is wrong" {
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	rule watcher KVM_SET_RGES kill
+	kill -HUP "$daemon"
+	wait_until said_event policy-refused
+	same "$policies/watcher.yaml 6 23 1" "$(jq -r 'select(.event == "policy-refused") |
+		[.file, .line, .column, .generation] | join(" ")' "$events")"
+	has "$policies/watcher.yaml:6:23: error: unknown operation 'KVM_SET_RGES'" "$(cat "$said")"
+	has "hint: did you mean 'KVM_SET_REGS'?" "$(cat "$said")"
+	has "generation 1 stays in force" "$(cat "$said")"
+	has "watcher.yaml:6:23" "$(status_of .policy_error)"
+	same 1 "$(status_of .generation)"
+	vm try=KVM_SET_REGS run
+	has "KVM_RUN"
+	same "audit 1" "$(my_ioctls '[.verdict, .generation] | join(" ")')"
+
+	rule watcher KVM_SET_REGS kill
+	kill -HUP "$daemon"
+	wait_until said_event policy-loaded
+	same "null 2" "$(status_of '[(.policy_error | tojson), .generation] | join(" ")')"
+	vm try=KVM_SET_REGS
+	same 137 "$status"
+}
+
+@test "one broken file among good ones keeps the whole old set" {
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	rule watcher KVM_SET_SREGS audit
+	rule broken KVM_SET_RGES audit
+	run -1 "${kvmwarden[@]}" reload
+	vm try=KVM_SET_REGS try=KVM_SET_SREGS
+	same "KVM_SET_REGS" "$(my_ioctls .operation)"
+}
+
+@test "'kvmwarden reload' puts a new set in force and names its generation" {
+	start_daemon
+	vm try=KVM_SET_REGS
+	same "" "$(my_ioctls .)"
+	rule watcher KVM_SET_REGS audit
+	run -0 "${kvmwarden[@]}" reload
+	has "Generation 2"
+	run -0 "${kvmwarden[@]}" --json reload
+	same 3 "$(jq .generation <<<"$output")"
+	vm try=KVM_SET_REGS
+	same 3 "$(my_ioctls .generation)"
+}
+
+@test "'kvmwarden reload' of a broken set exits 1, says what is wrong, and changes nothing" {
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	rule watcher KVM_SET_RGES kill
+	run -1 "${kvmwarden[@]}" reload
+	has "$policies/watcher.yaml:6:23: error: unknown operation 'KVM_SET_RGES'"
+	has "did you mean 'KVM_SET_REGS'?"
+	said_event policy-refused
+	same 1 "$(status_of .generation)"
+	vm try=KVM_SET_REGS
+	same "audit 1" "$(my_ioctls '[.verdict, .generation] | join(" ")')"
+}
+
+@test "a policy that root does not own, or others can write, is refused" {
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	chmod 0666 "$policies/watcher.yaml"
+	run -1 "${kvmwarden[@]}" reload
+	has "can be written by others than root"
+	chmod 0644 "$policies/watcher.yaml"
+	chown 4242 "$policies/watcher.yaml"
+	run -1 "${kvmwarden[@]}" reload
+	has "belongs to uid 4242, not to root"
+	chown 0 "$policies/watcher.yaml"
+	run -0 "${kvmwarden[@]}" reload
+}
+
+@test "64 policies are in force at once, and the last of them decides" {
+	local i
+	for i in $(seq -w 63); do
+		rule "p$i" KVM_SET_SREGS audit
+	done
+	rule p64 KVM_SET_REGS kill
+	start_daemon
+	same 64 "$(status_of '.policies | length')"
+	vm try=KVM_SET_SREGS
+	same "p01" "$(my_ioctls .policy)"
+	vm try=KVM_SET_REGS
+	same 137 "$status"
+}
