@@ -155,7 +155,7 @@ check check-unit check-host check-guest check-long: deps-test
 LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])
 LINT_SH := $(shell grep -lE '^\#!.*[/ ](ba)?sh' -r tests .ci 2>/dev/null) $(wildcard tests/*/*.sh)
 LINT_BATS := $(wildcard tests/host/*.bats tests/host/*.bash)
-TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c tests/unit/*.c))
+TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c))
 
 lint: deps-lint
 	$(Q)$(SUBMAKE) $(SKELETON)
@@ -168,7 +168,7 @@ lint: deps-lint
 $(BUILD)/tidy/tests/probe/%: CPPFLAGS :=
 $(BUILD)/tidy/%: % .clang-tidy $(filter %.h,$(LINT_C)) | $(SKELETON)
 	@mkdir -p $(@D)
-	$(Q)clang-tidy --quiet $< -- -std=gnu11 $(CPPFLAGS) -Itests/unit 2>$@.err || { cat $@.err >&2; exit 1; }
+	$(Q)clang-tidy --quiet $< -- -std=gnu11 $(CPPFLAGS) 2>$@.err || { cat $@.err >&2; exit 1; }
 	$(Q)touch $@
 
 format:

@@ -110,6 +110,8 @@ int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv)
 	if (optind < argc)
 		return kw_cli_unexpected("doctor", argv[optind]);
 	kw_kernel_facts_gather("", &facts);
+	if (geteuid() == 0)
+		kw_kernel_facts_try_load(&facts);
 	kw_doctor_examine(&facts, &checks);
 	backend = kw_doctor_backend(&facts);
 	if (cli->json) {

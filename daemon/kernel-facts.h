@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What this kernel offers: gathered without loading a BPF program and without changing anything. */
+/* What this kernel offers, and what follows for the backends; gathering changes nothing. */
 #ifndef KVMWARDEN_KERNEL_FACTS_H
 #define KVMWARDEN_KERNEL_FACTS_H
 
@@ -84,6 +84,10 @@ struct kw_kernel_facts {
 	enum kw_fact bpffs;
 	enum kw_fact tracefs;
 	enum kw_preempt preempt;
+
+	/* By enum kw_backend_id: does the kernel accept programs of this kind from us? Asked only
+	 * by kw_kernel_facts_try_load(). */
+	enum kw_fact loads[_KW_BACKEND_MAX];
 	enum kw_fact seccomp_notify;
 };
 
@@ -94,6 +98,12 @@ struct kw_kernel_facts {
  * What cannot be learnt stays UNKNOWN.
  */
 void kw_kernel_facts_gather(const char *root, struct kw_kernel_facts *ret);
+
+/*
+ * Completes the facts by loading, and at once unloading, a program of two
+ * instructions of each kind. It takes root; without it, it would always say no.
+ */
+void kw_kernel_facts_try_load(struct kw_kernel_facts *facts);
 
 /*
  * By these facts, would this backend work? For NO and UNKNOWN *ret_reason is one
