@@ -17,7 +17,7 @@ Q := @
 say = @printf '  %-7s %s\n' '$(1)' '$(2)';
 endif
 
-SUBMAKE = $(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s)
+SUBMAKE = $(MAKE) --no-print-directory -j$(shell nproc) $(if $(filter 1,$(V)),,-s)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CPPFLAGS += -D_GNU_SOURCE -DKW_VERSION='"$(VERSION)"' -Ibpf -Idaemon -I$(BUILD)/bpf

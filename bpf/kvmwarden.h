@@ -176,7 +176,7 @@ enum kw_event_kind {
 
 /* One record of the ring buffer. */
 struct kw_event {
-	__u64 seq; /* gapless; a gap is a lost event */
+	__u64 seq; /* a gap is a lost event; events of two CPUs may swap places */
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u64 generation; /* of the rule table that decided */
 	__u64 vm_id; /* 0: no VM yet */

@@ -121,7 +121,8 @@ int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv)
 		putchar('\n');
 		print_conclusion(&facts, backend);
 	}
-	if (r < 0)
+	/* Whoever did not get to read it is told so, rather than what it said. */
+	if (r < 0 || fflush(stdout) == EOF)
 		return KW_EXIT_OS;
 	return refuses(backend) ? KW_EXIT_OK : KW_EXIT_FINDING;
 }

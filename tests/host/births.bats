@@ -12,7 +12,7 @@ setup_file() {
 @test "a VM's birth is an event and a record, with its type and who created it" {
 	local wanted
 	as=(setpriv --ruid=4242)
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm hold
 	wanted="default created $vm_pid 4242 a-vmm $vmm"
 	same "$wanted" "$(my_vms '[.type, .provenance, .creator.pid, .creator.uid, .creator.comm,
@@ -31,7 +31,7 @@ setup_file() {
 	scratch_cgroup=$mount/$unit
 	# shellcheck disable=SC2016 # for the inner shell
 	as=(sh -c 'echo $$ >"$0"/cgroup.procs && exec "$@"' "$scratch_cgroup")
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm hold
 	same "$(stat -c %i "$scratch_cgroup") $unit" \
 		"$(my_vms '[.creator.cgroup_id, .creator.unit] | join(" ")')"
@@ -42,7 +42,7 @@ setup_file() {
 
 @test "a VM that is gone is forgotten, and its end is an event that names its creator" {
 	local id
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm hold
 	id=$(my_vms .id)
 	same "" "$(my_events 'select(.event == "vm-destroyed")')"
@@ -53,7 +53,7 @@ setup_file() {
 }
 
 @test "a VM that was killed is forgotten, too" {
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm hold
 	kill -KILL "$vm_pid"
 	ends "$vm_pid" 137
@@ -62,7 +62,7 @@ setup_file() {
 }
 
 @test "a VM lives on while a vCPU of it is open, though its own descriptor is closed" {
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm close=vm hold
 	same "$vm_pid" "$(my_vms .creator.pid)"
 	same "$vm_pid" "$(my_vms .creator.pid)"
@@ -70,7 +70,7 @@ setup_file() {
 }
 
 @test "a VM all of whose descriptors are closed is gone, though its process lives" {
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm close=all hold
 	same "" "$(my_vms .)"
 	same "$vm_pid" "$(my_events 'select(.event == "vm-destroyed").process.pid')"
@@ -79,7 +79,7 @@ setup_file() {
 }
 
 @test "vCPUs are counted, and several VMs of a process are told apart" {
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	hold_vm vcpu vm=default vcpu vcpu vcpu hold
 	same "2 3" "$(my_vms .vcpus | sort | xargs)"
 	same 2 "$(my_vms .id | sort -u | wc -l)"
@@ -114,7 +114,7 @@ setup_file() {
 }
 
 @test "a VM whose place another one takes at once has its end on record, too" {
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	run "$vmm" vm=default vcpu close=all vm=default vcpu close=all vm=default vcpu close=all
 	same "3 vm-created 3 vm-destroyed" "$(my_events .event | sort | uniq -c | xargs)"
 }

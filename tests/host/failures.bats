@@ -36,14 +36,14 @@ needs_mount_over() {
 @test "without /dev/kvm: 69, and how to get it" {
 	needs_mount_over /dev
 	after 69 "KVM is not available: there is no usable /dev/kvm; load kvm_amd or kvm_intel" \
-		"mount -t tmpfs none /dev" "${kvmwardend[@]}" --policy-dir policies
+		"mount -t tmpfs none /dev" "${kvmwardend[@]}" --policy-dir "$shipped"
 	same 1 "${#stderr_lines[@]}"
 }
 
 @test "with something else in the place of /dev/kvm: 69, and what failed on it" {
 	needs_kvm
 	after 69 "/dev/kvm is there, but KVM_CREATE_VM fails: Inappropriate ioctl for device" \
-		"mount --bind /dev/null /dev/kvm" "${kvmwardend[@]}" --policy-dir policies
+		"mount --bind /dev/null /dev/kvm" "${kvmwardend[@]}" --policy-dir "$shipped"
 	same 1 "${#stderr_lines[@]}"
 }
 
@@ -51,7 +51,7 @@ needs_mount_over() {
 	[ -e /sys/kernel/btf ] || skip "this kernel has none anyway"
 	needs_mount_over /sys/kernel/btf
 	after 69 "it must be built with CONFIG_DEBUG_INFO_BTF" \
-		"mount -t tmpfs none /sys/kernel/btf" "${kvmwardend[@]}" --policy-dir policies
+		"mount -t tmpfs none /sys/kernel/btf" "${kvmwardend[@]}" --policy-dir "$shipped"
 	same 1 "${#stderr_lines[@]}"
 }
 
@@ -59,7 +59,7 @@ needs_mount_over() {
 	needs_kvm
 	needs_mount_over /sys/fs/bpf
 	after 69 "mount it with 'mount -t bpf bpf /sys/fs/bpf', or use --no-pin" \
-		"mount -t tmpfs none /sys/fs/bpf" build/kvmwardend --socket "$socket" --policy-dir policies
+		"mount -t tmpfs none /sys/fs/bpf" build/kvmwardend --socket "$socket" --policy-dir "$shipped"
 	same 1 "${#stderr_lines[@]}"
 }
 
@@ -67,7 +67,7 @@ needs_mount_over() {
 	local backend
 	needs_kvm
 	fails 69 "no backend works here; not enforcing anything" \
-		setpriv --bounding-set=-all --inh-caps=-all "${kvmwardend[@]}" --policy-dir policies
+		setpriv --bounding-set=-all --inh-caps=-all "${kvmwardend[@]}" --policy-dir "$shipped"
 	for backend in lsm fmod_ret tracepoint; do
 		has "backend $backend does not work here: " "$stderr"
 	done
@@ -75,14 +75,14 @@ needs_mount_over() {
 
 @test "with fewer file descriptors than it needs: 71, and which step failed" {
 	needs_kvm
-	fails 71 "Too many open files" prlimit --nofile=12 "${kvmwardend[@]}" --policy-dir policies
+	fails 71 "Too many open files" prlimit --nofile=12 "${kvmwardend[@]}" --policy-dir "$shipped"
 	has "not enforcing anything" "$stderr"
 }
 
 @test "in the same namespace with nothing taken away the daemon starts" {
 	needs_kvm
 	unshare --mount --propagation private "${kvmwardend[@]}" --backend tracepoint \
-		--policy-dir policies >"$said" 2>&1 3>&- </dev/null &
+		--policy-dir "$shipped" >"$said" 2>&1 3>&- </dev/null &
 	daemon=$!
 	children+=("$daemon")
 	: >"$events"
@@ -137,9 +137,9 @@ needs_mount_over() {
 @test "an events file that cannot be written: 71, and its name" {
 	needs_kvm
 	fails 71 "cannot write events to '$work/absent/events': No such file or directory" "${kvmwardend[@]}" \
-		--backend tracepoint --policy-dir policies --events "$work/absent/events"
+		--backend tracepoint --policy-dir "$shipped" --events "$work/absent/events"
 	fails 71 "'$work': Is a directory" "${kvmwardend[@]}" \
-		--backend tracepoint --policy-dir policies --events "$work"
+		--backend tracepoint --policy-dir "$shipped" --events "$work"
 	[ ! -e "$socket" ]
 }
 
@@ -147,10 +147,10 @@ needs_mount_over() {
 	local long
 	needs_kvm
 	fails 71 "cannot listen on '$work/no/such/socket': No such file or directory" "${kvmwardend[@]}" \
-		--backend tracepoint --policy-dir policies --socket "$work/no/such/socket"
+		--backend tracepoint --policy-dir "$shipped" --socket "$work/no/such/socket"
 	long=$work/$(printf '%0120d' 0)
 	fails 71 "'$long': File name too long" "${kvmwardend[@]}" \
-		--backend tracepoint --policy-dir policies --socket "$long"
+		--backend tracepoint --policy-dir "$shipped" --socket "$long"
 }
 
 # --- the command line ---------------------------------------------------------

@@ -12,7 +12,10 @@ setup() {
 	work=$(mktemp -d "${TMPDIR:-/tmp}/kvmwarden-test.XXXXXX")
 	chmod 0755 "$work"
 	policies=$work/policies
-	mkdir "$policies"
+	# The daemon wants files that belong to root; the tree may be anybody's.
+	shipped=$work/shipped
+	mkdir "$policies" "$shipped"
+	cp policies/*.yaml "$shipped"
 	socket=$work/socket
 	events=$work/events.jsonl
 	said=$work/said

@@ -11,7 +11,7 @@ setup_file() {
 
 @test "the daemon says which backend it chose, and why not each stronger one, in a sentence each" {
 	local backend stronger
-	launch --policy-dir policies
+	launch --policy-dir "$shipped"
 	backend=$(status_of .backend)
 	has "backend $backend, 3 policies, proved by the native and the 32-bit entry" "$(cat "$said")"
 	stronger=$(status_of '.refusals[].backend' | xargs)
@@ -42,18 +42,18 @@ setup_file() {
 }
 
 @test "a backend that cannot refuse does not start under --require deny" {
-	fails 69 "--require deny" "${kvmwardend[@]}" --policy-dir policies --backend tracepoint --require deny
+	fails 69 "--require deny" "${kvmwardend[@]}" --policy-dir "$shipped" --backend tracepoint --require deny
 	has "not enforcing anything" "$stderr"
 	[ ! -e "$socket" ]
 }
 
 @test "under --require deny alone the daemon refuses ioctls or does not start" {
-	launch --policy-dir policies
+	launch --policy-dir "$shipped"
 	if [ "$(status_of .refuses)" = true ]; then
 		skip "a backend that refuses works here"
 	fi
 	stop_daemon
-	fails 69 "backend tracepoint does not work here" "${kvmwardend[@]}" --policy-dir policies \
+	fails 69 "backend tracepoint does not work here" "${kvmwardend[@]}" --policy-dir "$shipped" \
 		--require deny
 	has "backend lsm does not work here" "$stderr"
 	has "backend fmod_ret does not work here" "$stderr"
@@ -78,13 +78,13 @@ setup_file() {
 @test "a second daemon on the same socket is refused in a sentence, and the first one stays" {
 	start_daemon
 	fails 71 "another one listens on '$socket'" "${kvmwardend[@]}" --events "$work/other.jsonl" \
-		--backend tracepoint --policy-dir policies
+		--backend tracepoint --policy-dir "$shipped"
 	same "$daemon" "$(status_of .pid)"
 	[ ! -s "$work/other.jsonl" ]
 }
 
 @test "without --events the events are JSON lines on standard output" {
-	build/kvmwardend --no-pin --backend tracepoint --socket "$socket" --policy-dir policies \
+	build/kvmwardend --no-pin --backend tracepoint --socket "$socket" --policy-dir "$shipped" \
 		>"$events" 2>"$said" 3>&- </dev/null &
 	daemon=$!
 	children+=("$daemon")

@@ -109,7 +109,7 @@ setup_file() {
 }
 
 @test "the shipped policies say nothing of the registers of a VM whose registers are open" {
-	launch --backend tracepoint --policy-dir policies
+	launch --backend tracepoint --policy-dir "$shipped"
 	vm try=@set-registers run
 	same "vm-created vm-destroyed" "$(my_events .event | xargs)"
 }
