@@ -42,7 +42,7 @@ SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
 	libjansson-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev bats jq perl qemu-system-x86 busybox-static cpio \
-	kmod xz-utils zstd util-linux
+	kmod xz-utils zstd
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo check check-unit check-host check-guest check-long lint format \
@@ -160,7 +160,7 @@ TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c))
 lint: deps-lint
 	$(Q)$(SUBMAKE) $(SKELETON)
 	$(call say,FORMAT,clang-format)clang-format --dry-run --Werror $(LINT_C)
-	$(call say,TIDY,clang-tidy)$(SUBMAKE) -k -j$$(nproc) $(TIDY)
+	$(call say,TIDY,clang-tidy)$(SUBMAKE) -k $(TIDY)
 	$(call say,SHELL,shellcheck)shellcheck $(LINT_SH)
 	$(Q)shellcheck -s bats $(LINT_BATS)
 
