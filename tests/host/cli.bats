@@ -135,8 +135,7 @@ line_of() {
 		same "kvmwarden: kvmwardend is not running (no socket $socket)" "$stderr"
 	done
 	# Its socket, but nobody behind it.
-	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$socket" ||
-		skip "no python3 to make a socket with"
+	perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die' "$socket"
 	run -69 "${kvmwarden[@]}" status
 	has "nobody listens on $socket"
 }
