@@ -200,7 +200,7 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	vcpu = req->vcpu ?: first_vcpu(req->kvm);
 	req->state = vcpu_sealed(vcpu) ? KW_STATE_SEALED : KW_STATE_BUILDING;
 	req->type = vm->type;
-	if (vm->type == KW_TYPE_DEFAULT && has_es_context(req->kvm, vcpu)) {
+	if (vm->type == KW_TYPE_DEFAULT && has_es_context(req->kvm, req->state)) {
 		req->type = KW_TYPE_LEGACY_SEV_ES;
 		es = true;
 		if (!(vm->flags & KW_VM_ES))

@@ -181,6 +181,7 @@ int kw_files(struct bpf_iter__task_file *ctx)
 	struct request req = {};
 	__s32 fd = (__s32)ctx->fd;
 	struct kw_vm *vm;
+	bool sealed;
 	__u32 i;
 
 	if (!task || !file)
@@ -211,9 +212,10 @@ int kw_files(struct bpf_iter__task_file *ctx)
 	}
 	vm->sweep = kw_sweep;
 	vm->vcpus = LOAD32(req.kvm, struct kvm, created_vcpus);
-	if (vcpu_sealed(req.vcpu ?: first_vcpu(req.kvm)))
+	sealed = vcpu_sealed(req.vcpu ?: first_vcpu(req.kvm));
+	if (sealed)
 		__sync_fetch_and_or(&vm->flags, KW_VM_SEALED);
-	if (vm->type == KW_TYPE_DEFAULT && has_es_context(req.kvm, req.vcpu))
+	if (vm->type == KW_TYPE_DEFAULT && has_es_context(req.kvm, sealed))
 		__sync_fetch_and_or(&vm->flags, KW_VM_ES);
 	return 0;
 }

@@ -34,9 +34,9 @@ static __always_inline __u64 first_vcpu(__u64 kvm)
 }
 
 /* Has a VM of type 0 an SEV-ES context? A sealed vCPU proves it on any vendor's module. */
-static __always_inline bool has_es_context(__u64 kvm, __u64 vcpu)
+static __always_inline bool has_es_context(__u64 kvm, bool sealed)
 {
-	if (vcpu_sealed(vcpu))
+	if (sealed)
 		return true;
 	if (kw_svm && HAS_FIELD(struct kvm_svm, sev_info.es_active))
 		return LOAD8(kvm, struct kvm_svm, sev_info.es_active);
