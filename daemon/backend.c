@@ -39,18 +39,6 @@ static int remember_libbpf(enum libbpf_print_level level, const char *format, va
 	return 0;
 }
 
-static __attribute__((format(printf, 3, 4))) int fail(int error, char **reterr, const char *format,
-						      ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(reterr, format, args) < 0)
-		*reterr = NULL;
-	va_end(args);
-	return error;
-}
-
 /* Which programs a backend consists of. kw_files, the iterator, belongs to all. */
 struct hook {
 	const char *program;
@@ -90,7 +78,7 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 
 	b->skel = kvmwarden_bpf__open();
 	if (!b->skel)
-		return fail(-errno, reterr, "cannot open the BPF object: %s", strerror(errno));
+		return kw_fail(-errno, reterr, "cannot open the BPF object: %s", strerror(errno));
 	b->skel->rodata->kw_backend = b->id;
 	b->skel->rodata->kw_svm = facts->kvm_amd == KW_FACT_YES;
 	b->skel->rodata->kw_typed_loads = facts->bpf_rdonly_cast == KW_FACT_YES;
@@ -105,23 +93,23 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 		if (fd >= 0)
 			close(fd);
 		if (r < 0)
-			return fail(r, reterr, "%s is not a map of ours: %s; remove it",
-				    KW_PINS_COUNTERS, strerror(-r));
+			return kw_fail(r, reterr, "%s is not a map of ours: %s; remove it",
+				       KW_PINS_COUNTERS, strerror(-r));
 	}
 	libbpf_said[0] = '\0';
 	r = kvmwarden_bpf__load(b->skel);
 	if (r == -EPERM)
-		return fail(r, reterr,
-			    "the kernel forbids BPF programs of this kind (EPERM), as it does "
-			    "under a restricted hypervisor or container");
+		return kw_fail(r, reterr,
+			       "the kernel forbids BPF programs of this kind (EPERM), as it does "
+			       "under a restricted hypervisor or container");
 	if (r < 0)
-		return fail(r, reterr, "the kernel refuses to load its programs: %s%s%s",
-			    strerror(-r), libbpf_said[0] ? "; libbpf: " : "", libbpf_said);
+		return kw_fail(r, reterr, "the kernel refuses to load its programs: %s%s%s",
+			       strerror(-r), libbpf_said[0] ? "; libbpf: " : "", libbpf_said);
 	b->counters = mmap(NULL, sizeof(*b->counters), PROT_READ | PROT_WRITE, MAP_SHARED,
 			   bpf_map__fd(b->skel->maps.counters), 0);
 	if (b->counters == MAP_FAILED) {
 		b->counters = NULL;
-		return fail(-errno, reterr, "cannot map the counters: %s", strerror(errno));
+		return kw_fail(-errno, reterr, "cannot map the counters: %s", strerror(errno));
 	}
 	return 0;
 }
@@ -138,12 +126,12 @@ static int learn(struct kw_backend *b, char **reterr)
 	for (i = 0; i < _KW_SCOPE_MAX; i++)
 		b->skel->data->kw_learn_fds[i] = -1;
 	if (r < 0)
-		return fail(r, reterr, "cannot walk over open files with a BPF iterator: %s",
-			    strerror(-r));
+		return kw_fail(r, reterr, "cannot walk over open files with a BPF iterator: %s",
+			       strerror(-r));
 	for (i = 0; i < KW_SCOPE_DEVICE; i++)
 		if (!b->skel->bss->kw_fops[i])
-			return fail(-EIO, reterr,
-				    "the BPF iterator did not find our own KVM files");
+			return kw_fail(-EIO, reterr,
+				       "the BPF iterator did not find our own KVM files");
 	return 0;
 }
 
@@ -158,8 +146,9 @@ static int attach(struct kw_backend *b, const struct kw_kernel_facts *facts, cha
 		prog = bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
 		link = bpf_program__attach(prog);
 		if (!link)
-			return fail(-errno, reterr, "cannot attach %s to %s: %s", hooks[i].program,
-				    bpf_program__section_name(prog), strerror(errno));
+			return kw_fail(-errno, reterr, "cannot attach %s to %s: %s",
+				       hooks[i].program, bpf_program__section_name(prog),
+				       strerror(errno));
 		b->links[b->link_count++] = link;
 	}
 	return 0;
@@ -172,17 +161,17 @@ static int prove(struct kw_backend *b, char **reterr)
 
 	r = kw_backend_prove(b, &proof);
 	if (r < 0)
-		return fail(r, reterr, "the proof could not be tried: %s", strerror(-r));
+		return kw_fail(r, reterr, "the proof could not be tried: %s", strerror(-r));
 	if (proof.passed)
 		return 0;
 	if (b->id == KW_BACKEND_LSM && !proof.entries[KW_ENTRY_NATIVE])
-		return fail(
+		return kw_fail(
 			-EOPNOTSUPP, reterr,
 			"it attached and refused nothing: 'bpf' is not in the kernel's lsm= list");
-	return fail(-EOPNOTSUPP, reterr,
-		    "it attached, but our canary ioctl was not %s by the %s entry",
-		    kw_backend_refuses(b) ? "refused" : "seen",
-		    proof.entries[KW_ENTRY_NATIVE] ? "32-bit" : "native");
+	return kw_fail(-EOPNOTSUPP, reterr,
+		       "it attached, but our canary ioctl was not %s by the %s entry",
+		       kw_backend_refuses(b) ? "refused" : "seen",
+		       proof.entries[KW_ENTRY_NATIVE] ? "32-bit" : "native");
 }
 
 /* Pins our links, and then takes off those of earlier daemons. */
@@ -200,18 +189,18 @@ static int pin_all(struct kw_backend *b, char **reterr)
 		r = kw_pins_new_epoch(&epoch);
 	}
 	if (r < 0)
-		return fail(r, reterr, "cannot pin to %s: %s", KW_PINS, strerror(-r));
+		return kw_fail(r, reterr, "cannot pin to %s: %s", KW_PINS, strerror(-r));
 	b->epoch = TAKE_PTR(epoch);
 	for (size_t i = 0; i < b->link_count; i++) {
 		snprintf(path, sizeof(path), "%s/%zu", b->epoch, i);
 		r = bpf_link__pin(b->links[i], path);
 		if (r < 0)
-			return fail(r, reterr, "cannot pin %s: %s", path, strerror(-r));
+			return kw_fail(r, reterr, "cannot pin %s: %s", path, strerror(-r));
 	}
 	r = kw_pins_remove_others(b->epoch);
 	if (r < 0)
-		return fail(r, reterr, "cannot remove older pins below %s: %s", KW_PINS,
-			    strerror(-r));
+		return kw_fail(r, reterr, "cannot remove older pins below %s: %s", KW_PINS,
+			       strerror(-r));
 	return 0;
 }
 
@@ -240,10 +229,10 @@ static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
 		return r;
 	r = kw_backend_publish(b, rules);
 	if (r < 0)
-		return fail(r, reterr, "cannot publish the rule table: %s", strerror(-r));
+		return kw_fail(r, reterr, "cannot publish the rule table: %s", strerror(-r));
 	b->ring = ring_buffer__new(bpf_map__fd(b->skel->maps.events), on_event, b, NULL);
 	if (!b->ring)
-		return fail(-errno, reterr, "cannot map the ring buffer: %s", strerror(errno));
+		return kw_fail(-errno, reterr, "cannot map the ring buffer: %s", strerror(errno));
 	r = attach(b, facts, reterr);
 	if (r < 0)
 		return r;
@@ -263,9 +252,9 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
 	if (pin) {
 		r = kw_pins_check();
 		if (r < 0)
-			return fail(r, reterr,
-				    "no bpffs is mounted at /sys/fs/bpf: mount it with "
-				    "'mount -t bpf bpf /sys/fs/bpf', or use --no-pin");
+			return kw_fail(r, reterr,
+				       "no bpffs is mounted at /sys/fs/bpf: mount it with "
+				       "'mount -t bpf bpf /sys/fs/bpf', or use --no-pin");
 	}
 	b = calloc(1, sizeof(*b));
 	if (!b)

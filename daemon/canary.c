@@ -35,19 +35,16 @@ static int explain_open(int error, char **reterr)
 		why = NULL;
 		break;
 	}
-	if (asprintf(reterr, why ? "%s" : "cannot open /dev/kvm: %s", why ?: strerror(error)) < 0)
-		*reterr = NULL;
-	return -error;
+	if (why)
+		return kw_fail(-error, reterr, "%s", why);
+	return kw_fail(-error, reterr, "cannot open /dev/kvm: %s", strerror(error));
 }
 
 static int explain_step(const char *what, int error, char **reterr)
 {
-	const char *hint = error == EBUSY ? "; is another hypervisor using the CPU?" : "";
-
-	if (asprintf(reterr, "/dev/kvm is there, but %s fails: %s%s", what, strerror(error), hint) <
-	    0)
-		*reterr = NULL;
-	return -error;
+	return kw_fail(-error, reterr, "/dev/kvm is there, but %s fails: %s%s", what,
+		       strerror(error),
+		       error == EBUSY ? "; is another hypervisor using the CPU?" : "");
 }
 
 int kw_canary_open(struct kw_canary *ret, char **reterr)

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE 1
 #include "client.h"
 
-#include <stdarg.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -22,20 +21,6 @@ struct kw_client {
 	struct kw_inbox in;
 };
 
-static int fail(char **reterr, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail(char **reterr, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(reterr, format, args) < 0)
-		*reterr = NULL;
-	va_end(args);
-	return error;
-}
-
 /* Enforcement outlives the daemon; whoever finds no daemon should know. Needs root to see. */
 static const char *pinned(void)
 {
@@ -46,25 +31,26 @@ static const char *pinned(void)
 static int fail_connect(const char *path, int error, char **reterr)
 {
 	if (error == -ENOENT)
-		return fail(reterr, error, "kvmwardend is not running (no socket %s)%s", path,
-			    pinned());
+		return kw_fail(error, reterr, "kvmwardend is not running (no socket %s)%s", path,
+			       pinned());
 	if (error == -ECONNREFUSED)
-		return fail(reterr, error, "kvmwardend is not running (nobody listens on %s)%s",
-			    path, pinned());
+		return kw_fail(error, reterr, "kvmwardend is not running (nobody listens on %s)%s",
+			       path, pinned());
 	if (error == -EACCES || error == -EPERM)
-		return fail(reterr, -EACCES,
-			    "no permission to use %s: it takes root, or the group kvmwarden", path);
-	return fail(reterr, error, "cannot connect to %s: %s", path, strerror(-error));
+		return kw_fail(-EACCES, reterr,
+			       "no permission to use %s: it takes root, or the group kvmwarden",
+			       path);
+	return kw_fail(error, reterr, "cannot connect to %s: %s", path, strerror(-error));
 }
 
 static int fail_talk(int error, char **reterr)
 {
 	if (error == -EAGAIN)
-		return fail(reterr, error, "kvmwardend did not answer within %d seconds",
-			    ANSWER_SECONDS);
+		return kw_fail(error, reterr, "kvmwardend did not answer within %d seconds",
+			       ANSWER_SECONDS);
 	if (error == -ECONNRESET || error == -EPIPE)
-		return fail(reterr, -ECONNRESET, "kvmwardend closed the connection");
-	return fail(reterr, error, "cannot talk to kvmwardend: %s", strerror(-error));
+		return kw_fail(-ECONNRESET, reterr, "kvmwardend closed the connection");
+	return kw_fail(error, reterr, "cannot talk to kvmwardend: %s", strerror(-error));
 }
 
 static void set_timeouts(int fd, time_t seconds)
@@ -166,7 +152,7 @@ static int receive(struct kw_client *client, json_t **ret, char **reterr)
 	*ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(*ret)) {
 		json_decref(*ret);
-		return fail(reterr, -EPROTO, "kvmwardend's answer is not JSON");
+		return kw_fail(-EPROTO, reterr, "kvmwardend's answer is not JSON");
 	}
 	return 0;
 }
@@ -176,10 +162,10 @@ static int fail_remote(const char *error, json_t *parameters, char **reterr)
 	const char *message = json_string_value(json_object_get(parameters, "message"));
 
 	if (kw_streq(error, KW_INTERFACE ".Failed"))
-		return fail(reterr, -EREMOTEIO, "%s", message ? message : "no reason given");
+		return kw_fail(-EREMOTEIO, reterr, "%s", message ? message : "no reason given");
 	if (kw_streq(error, KW_INTERFACE_SERVICE ".PermissionDenied"))
-		return fail(reterr, -EPERM, "kvmwardend does this only for root");
-	return fail(reterr, -EPROTO, "kvmwardend does not know this request (%s)", error);
+		return kw_fail(-EPERM, reterr, "kvmwardend does this only for root");
+	return kw_fail(-EPROTO, reterr, "kvmwardend does not know this request (%s)", error);
 }
 
 int kw_client_reply(struct kw_client *client, json_t **ret, bool *ret_continues, char **reterr)
@@ -195,7 +181,7 @@ int kw_client_reply(struct kw_client *client, json_t **ret, bool *ret_continues,
 		return r;
 	if (json_unpack(reply, "{s?s, s?o, s?b}", "error", &error, "parameters", &parameters,
 			"continues", &continues) < 0)
-		return fail(reterr, -EPROTO, "kvmwardend's answer is not a varlink reply");
+		return kw_fail(-EPROTO, reterr, "kvmwardend's answer is not a varlink reply");
 	if (error)
 		return fail_remote(error, parameters, reterr);
 	*ret = json_is_object(parameters) ? json_incref(parameters) : json_object();

@@ -87,12 +87,9 @@ static int answer_vms(void *userdata, struct kw_json *reply, char **reterr)
 
 	/* Two walks, as it takes two to be sure that a VM is gone. */
 	r = kw_daemon_sweep(d, kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT ? 2 : 1);
-	if (r < 0) {
-		if (asprintf(reterr, "cannot walk over the host's open files: %s", strerror(-r)) <
-		    0)
-			*reterr = NULL;
-		return r;
-	}
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot walk over the host's open files: %s",
+			       strerror(-r));
 	kw_json_open_object(reply);
 	kw_json_key(reply, "vms");
 	kw_json_open_array(reply);
@@ -125,11 +122,9 @@ static int answer_unload(void *userdata, struct kw_json *reply, char **reterr)
 	kw_daemon_event_begin(d, "unloaded");
 	kw_daemon_event_end(d);
 	r = kw_backend_unload(d->choice.backend);
-	if (r < 0 && asprintf(reterr, "cannot remove all pins: %s", strerror(-r)) < 0)
-		*reterr = NULL;
 	sd_event_exit(d->loop, 0);
 	if (r < 0)
-		return r;
+		return kw_fail(r, reterr, "cannot remove all pins: %s", strerror(-r));
 	kw_json_open_object(reply);
 	kw_json_close_object(reply);
 	return 0;

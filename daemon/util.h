@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,6 +71,22 @@ static inline void kw_closedir_cleanup(DIR **d)
 static inline bool kw_streq(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;
+}
+
+/*
+ * Says in a malloc()ed sentence why, and returns error: "return kw_fail(...)".
+ * *reterr is NULL when there is no memory for it.
+ */
+__attribute__((format(printf, 3, 4))) static inline int kw_fail(int error, char **reterr,
+								const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(reterr, format, args) < 0)
+		*reterr = NULL;
+	va_end(args);
+	return error;
 }
 
 /*
