@@ -49,7 +49,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 	deps deps-build deps-test deps-lint clean install
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe
+all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -121,6 +121,10 @@ $(BUILD)/kvmwarden: $(BUILD)/daemon/main-cli.o $(BUILD)/libkvmwarden.a
 $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/queue: tests/hostile/queue.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -o $@ $<
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
 	@mkdir -p $(@D)

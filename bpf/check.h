@@ -88,8 +88,8 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	e->vm_flags = vm->flags;
 	e->kvm_type = vm->kvm_type;
 	__builtin_memcpy(&e->caller, &vm->creator, sizeof(e->caller));
-	/* By the tracepoints an end is seen late, and by somebody else: see vm_replaced(). */
-	if (kw_backend == KW_BACKEND_TRACEPOINT && req->kind == KW_EVENT_VM_DESTROYED) {
+	/* Whoever drops the last reference need not be the creator, nor have its mm. */
+	if (req->kind == KW_EVENT_VM_DESTROYED) {
 		bpf_ringbuf_submit(e, 0);
 		return 0;
 	}
@@ -169,7 +169,7 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 }
 
 /* An ioctl on a VM, a vCPU or a device. */
-static __always_inline __u32 check_vm(const struct kw_table *table, struct request *req)
+static __always_inline __u32 check_vm(const struct kw_table *table, struct request *req, __u64 arg)
 {
 	struct kw_decision decision;
 	__u64 task = bpf_get_current_task();
@@ -190,12 +190,15 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	}
 	if (!vm)
 		return 12 /* ENOMEM: who it is cannot be known, so nothing may pass */;
-	if (op == KW_OP_CANARY) {
-		if (!(vm->flags & KW_VM_CANARY))
+	/* No policy applies to a daemon's own VM, which has one vCPU that never runs. */
+	if (vm->flags & KW_VM_CANARY) {
+		if (op != KW_OP_CANARY || (__u32)arg != kw_canary_argument)
 			return 0;
 		STAT(canary[req->entry & 1]);
 		return kw_backend == KW_BACKEND_TRACEPOINT ? 0 : KW_CANARY_ERRNO;
 	}
+	if (op == KW_OP_CANARY)
+		return 0;
 
 	vcpu = req->vcpu ?: first_vcpu(req->kvm);
 	req->state = vcpu_sealed(vcpu) ? KW_STATE_SEALED : KW_STATE_BUILDING;
@@ -208,6 +211,15 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	}
 	if (req->state == KW_STATE_SEALED && !(vm->flags & KW_VM_SEALED))
 		__sync_fetch_and_or(&vm->flags, KW_VM_SEALED);
+
+	/*
+	 * An ioctl that has to wait for the vCPU would be carried out whenever it
+	 * gets it, which may be after the seal that waits as well. One that may be
+	 * sealed by then is decided as if it were. No VMM that we know of issues
+	 * two ioctls on one vCPU at a time while it builds a guest.
+	 */
+	if (req->vcpu && (es || (vm->flags & KW_VM_PROTECTED_STATE)) && vcpu_busy(req->vcpu))
+		req->state = KW_STATE_SEALED;
 
 	matched = vm_matched(table, vm, es);
 	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1], matched,
@@ -236,7 +248,7 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 	req.operation = slot->operation;
 	if (req.scope == KW_SCOPE_SYSTEM)
 		return check_system(table, &req, arg);
-	return check_vm(table, &req);
+	return check_vm(table, &req, arg);
 }
 
 /* Records a VM that was just created by the current task. */

@@ -36,7 +36,7 @@ __noinline int path_prepend(struct kw_path *path, __u64 name)
 {
 	__u32 len, n, i;
 
-	if (!path)
+	if (!path || (path->flags & KW_PATH_TRUNCATED))
 		return 0;
 	n = name_length(name);
 	len = path->len;

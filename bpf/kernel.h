@@ -145,8 +145,15 @@ struct kvm_vcpu_arch {
 	_Bool guest_state_protected; /* 5.11 */
 };
 
+struct mutex {
+	struct {
+		long counter;
+	} owner; /* the task, and three bits of flags */
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
+	struct mutex mutex; /* taken by each ioctl on the vCPU, after our look at it */
 	int vcpu_idx;
 	struct kvm_vcpu_arch arch;
 };

@@ -178,20 +178,21 @@ int kw_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
+	struct kw_counters *count = only_element(&counters);
 	struct request req = {};
 	__s32 fd = (__s32)ctx->fd;
 	struct kw_vm *vm;
 	bool sealed;
 	__u32 i;
 
-	if (!task || !file)
+	if (!task || !file || !count)
 		return 0;
 	barrier_var(fd); /* "dereference of modified ctx ptr" if read inside the loop */
 	if (kw_learn_fds[KW_SCOPE_SYSTEM] >= 0 &&
 	    task->tgid == (int)(bpf_get_current_pid_tgid() >> 32)) {
-		kw_self = task->tgid;
-		kw_self_started = LOAD64(LOAD64(task, struct task_struct, group_leader),
-					 struct task_struct, start_boottime);
+		count->self_pid = task->tgid;
+		count->self_started_ns = LOAD64(LOAD64(task, struct task_struct, group_leader),
+						struct task_struct, start_boottime);
 		for (i = 0; i < _KW_SCOPE_MAX; i++)
 			if (kw_learn_fds[i] == fd)
 				kw_fops[i] = LOAD64(file, struct file, f_op);

@@ -204,7 +204,8 @@ struct kw_event {
 	__u32 kvm_type;
 
 	/* pid, tid, uid, gid, comm and cgroup_id are the caller's; exe, cgroup and
-	 * unit are the VM's creator's, which has the same mm. */
+	 * unit are the VM's creator's, which has the same mm. Of KW_EVENT_VM_DESTROYED
+	 * all are the creator's. */
 	struct kw_identity caller;
 };
 
@@ -215,6 +216,14 @@ struct kw_counters {
 	__u64 lost; /* of these, how many found no room in the ring */
 	__u64 vms_full; /* records that found no room in the vms map */
 	__u64 no_memory; /* decisions taken without an identity, all policies matching */
+	__u64 delivered; /* events that a daemon took or made */
+
+	/*
+	 * The daemon's thread group: its VMs are the canary. The programs can
+	 * outlive it, and the next one must be known to the old ones as well.
+	 */
+	__u64 self_pid;
+	__u64 self_started_ns;
 };
 
 /* Per CPU. */

@@ -18,12 +18,8 @@ const volatile _Bool kw_svm = 0; /* struct kvm is embedded in kvm_amd's struct k
 __s32 kw_learn_fds[_KW_SCOPE_MAX] = {-1, -1, -1, -1};
 __u64 kw_fops[_KW_SCOPE_MAX];
 
-/*
- * The daemon's thread group, learnt in the same pass: its VMs are the canary.
- * The programs can outlive the daemon, so the pid alone would not do.
- */
-__u32 kw_self;
-__u64 kw_self_started;
+/* The argument of our canary ioctl, so that another set of programs does not answer it. */
+__u32 kw_canary_argument;
 
 /* Number of the iterator's current walk: see struct kw_vm.sweep. */
 __u32 kw_sweep;

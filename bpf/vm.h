@@ -15,6 +15,12 @@ static __always_inline bool vcpu_sealed(__u64 vcpu)
 	return vcpu && LOAD8(vcpu, struct kvm_vcpu, arch.guest_state_protected);
 }
 
+/* Does an ioctl on this vCPU run now, so that another one would have to wait for it? */
+static __always_inline bool vcpu_busy(__u64 vcpu)
+{
+	return LOAD64(vcpu, struct kvm_vcpu, mutex.owner.counter) & ~7ull;
+}
+
 /*
  * The vCPU created first, or 0: entry 0 of kvm->vcpu_array. An xarray keeps a
  * lone entry 0 in its head; else the head is a node (bits 10), at most two
@@ -59,7 +65,9 @@ static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type
 
 static __always_inline bool is_self(const struct kw_identity *who)
 {
-	return who->pid == kw_self && who->started_ns == kw_self_started;
+	const struct kw_counters *count = only_element(&counters);
+
+	return count && who->pid == count->self_pid && who->started_ns == count->self_started_ns;
 }
 
 /* A zeroed record of the current task's own, with the identity of task; NULL without memory. */

@@ -15,12 +15,16 @@ struct kw_backend {
 	unsigned int id;
 	struct kvmwarden_bpf *skel;
 	struct bpf_link *links[KW_LINKS_MAX];
+	const char *programs[KW_LINKS_MAX]; /* their names */
 	size_t link_count;
 	struct ring_buffer *ring;
 	struct kw_counters *counters; /* mapped */
+	uint64_t unheard; /* see kw_backend_unheard() */
 	struct kw_canary canary;
 	char *epoch; /* directory of our pins, or NULL */
+	int leftovers; /* why older pins could not be removed, or 0 */
 
+	unsigned int drained; /* in this call of kw_backend_drain() */
 	void (*handle)(void *userdata, const struct kw_event *event); /* while draining */
 	void *userdata;
 };

@@ -22,11 +22,6 @@ bool kw_backend_refuses(const struct kw_backend *b)
 	return b->id == KW_BACKEND_LSM || b->id == KW_BACKEND_FMOD_RET;
 }
 
-bool kw_backend_pinned(const struct kw_backend *b)
-{
-	return b->epoch != NULL;
-}
-
 /*
  * The order matters: the table is complete before it is in force, and the quick
  * way out of the hooks (kw_interesting) covers the old and the new table while
@@ -77,7 +72,7 @@ int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 		r = kw_backend_stats(b, &before);
 		if (r < 0)
 			return r;
-		answer = kw_canary_sing(&b->canary, entry);
+		answer = kw_canary_sing(&b->canary, entry, b->skel->bss->kw_canary_argument);
 		if (answer == -ENOSYS) {
 			proof.compat_absent = true;
 			continue;
@@ -85,9 +80,9 @@ int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 		r = kw_backend_stats(b, &after);
 		if (r < 0)
 			return r;
-		proof.entries[entry] = kw_backend_refuses(b)
-					       ? answer == KW_CANARY_ERRNO
-					       : after.canary[entry] > before.canary[entry];
+		/* Our programs must have seen it, and the errno must be theirs. */
+		proof.entries[entry] = after.canary[entry] > before.canary[entry] &&
+				       (!kw_backend_refuses(b) || answer == KW_CANARY_ERRNO);
 	}
 	proof.passed = proof.entries[KW_ENTRY_NATIVE] &&
 		       (proof.entries[KW_ENTRY_COMPAT] || proof.compat_absent);
@@ -105,6 +100,7 @@ int kw_backend_drain(struct kw_backend *b,
 {
 	int r;
 
+	b->drained = 0;
 	b->handle = handle;
 	b->userdata = userdata;
 	r = ring_buffer__consume(b->ring);
@@ -112,8 +108,14 @@ int kw_backend_drain(struct kw_backend *b,
 	return r;
 }
 
+uint64_t kw_backend_unheard(const struct kw_backend *b)
+{
+	return b->unheard;
+}
+
 uint64_t kw_backend_next_seq(struct kw_backend *b)
 {
+	__atomic_add_fetch(&b->counters->delivered, 1, __ATOMIC_RELAXED);
 	return __atomic_add_fetch(&b->counters->seq, 1, __ATOMIC_RELAXED);
 }
 
@@ -127,6 +129,7 @@ void kw_backend_counters(const struct kw_backend *b, struct kw_counters *ret)
 		.lost = now->lost,
 		.vms_full = now->vms_full,
 		.no_memory = now->no_memory,
+		.delivered = now->delivered,
 	};
 }
 

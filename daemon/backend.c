@@ -3,9 +3,11 @@
 #include "backend.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include <bpf/bpf.h>
 
@@ -71,6 +73,20 @@ static bool hook_wanted(const struct hook *hook, unsigned int id,
 	return !hook->compat || facts->security_file_ioctl_compat != KW_FACT_NO;
 }
 
+/*
+ * Of the events that were numbered, who was neither told as lost nor taken by a
+ * daemon fell to programs whose daemon was gone. To be asked before our own
+ * programs have any.
+ */
+static void count_unheard(struct kw_backend *b)
+{
+	struct kw_counters now;
+
+	kw_backend_counters(b, &now);
+	b->unheard = now.seq - now.lost - now.delivered;
+	__atomic_add_fetch(&b->counters->lost, b->unheard, __ATOMIC_RELAXED);
+}
+
 static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool pin, char **reterr)
 {
 	struct bpf_program *prog;
@@ -80,6 +96,8 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 	if (!b->skel)
 		return kw_fail(-errno, reterr, "cannot open the BPF object: %s", strerror(errno));
 	b->skel->rodata->kw_backend = b->id;
+	if (getrandom(&b->skel->bss->kw_canary_argument, sizeof(__u32), 0) < 0)
+		return kw_fail(-errno, reterr, "no random number: %s", strerror(errno));
 	b->skel->rodata->kw_svm = facts->kvm_amd == KW_FACT_YES;
 	b->skel->rodata->kw_typed_loads = facts->bpf_rdonly_cast == KW_FACT_YES;
 	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
@@ -111,18 +129,30 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 		b->counters = NULL;
 		return kw_fail(-errno, reterr, "cannot map the counters: %s", strerror(errno));
 	}
+	count_unheard(b);
 	return 0;
 }
 
-/* Tells the programs which f_ops are KVM's, by looking at files of our own. */
+/*
+ * Tells the programs who we are, and then which f_ops are KVM's, by looking at
+ * files of our own. In this order: programs that an earlier daemon pinned have
+ * to know us before we create a VM, which their policies may forbid.
+ */
 static int learn(struct kw_backend *b, char **reterr)
 {
 	unsigned int i;
 	int r;
 
-	for (i = 0; i < _KW_SCOPE_MAX; i++)
-		b->skel->data->kw_learn_fds[i] = b->canary.fds[i];
+	b->skel->data->kw_learn_fds[KW_SCOPE_SYSTEM] = INT_MAX;
 	r = kw_backend_walk(b);
+	if (r == 0) {
+		r = kw_canary_open(&b->canary, reterr);
+		if (r < 0)
+			return r;
+		for (i = 0; i < _KW_SCOPE_MAX; i++)
+			b->skel->data->kw_learn_fds[i] = b->canary.fds[i];
+		r = kw_backend_walk(b);
+	}
 	for (i = 0; i < _KW_SCOPE_MAX; i++)
 		b->skel->data->kw_learn_fds[i] = -1;
 	if (r < 0)
@@ -149,6 +179,7 @@ static int attach(struct kw_backend *b, const struct kw_kernel_facts *facts, cha
 			return kw_fail(-errno, reterr, "cannot attach %s to %s: %s",
 				       hooks[i].program, bpf_program__section_name(prog),
 				       strerror(errno));
+		b->programs[b->link_count] = hooks[i].program;
 		b->links[b->link_count++] = link;
 	}
 	return 0;
@@ -192,25 +223,51 @@ static int pin_all(struct kw_backend *b, char **reterr)
 		return kw_fail(r, reterr, "cannot pin to %s: %s", KW_PINS, strerror(-r));
 	b->epoch = TAKE_PTR(epoch);
 	for (size_t i = 0; i < b->link_count; i++) {
-		snprintf(path, sizeof(path), "%s/%zu", b->epoch, i);
+		snprintf(path, sizeof(path), "%s/%s", b->epoch, b->programs[i]);
 		r = bpf_link__pin(b->links[i], path);
 		if (r < 0)
 			return kw_fail(r, reterr, "cannot pin %s: %s", path, strerror(-r));
 	}
-	r = kw_pins_remove_others(b->epoch);
-	if (r < 0)
-		return kw_fail(r, reterr, "cannot remove older pins below %s: %s", KW_PINS,
-			       strerror(-r));
+	/* Ours may be the only set left: whatever goes wrong from here on, it stays. */
+	b->leftovers = kw_pins_remove_others(b->epoch);
 	return 0;
+}
+
+bool kw_backend_pinned(const struct kw_backend *b)
+{
+	char path[256];
+
+	for (size_t i = 0; b->epoch && i < b->link_count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", b->epoch, b->programs[i]);
+		if (access(path, F_OK) < 0)
+			return false;
+	}
+	return b->epoch != NULL;
+}
+
+int kw_backend_leftovers(const struct kw_backend *b)
+{
+	return b->leftovers;
+}
+
+/* Would this backend replace a pinned set that refuses by one that cannot? */
+static bool is_step_down(unsigned int id)
+{
+	static const char *const refusing[] = {"kw_lsm", "kw_fmod"};
+
+	return id == KW_BACKEND_TRACEPOINT &&
+	       kw_pins_have_program(refusing, KW_ARRAY_SIZE(refusing));
 }
 
 static int on_event(void *context, void *data, size_t size)
 {
 	struct kw_backend *b = context;
 
+	__atomic_add_fetch(&b->counters->delivered, 1, __ATOMIC_RELAXED);
 	if (size >= sizeof(struct kw_event) && b->handle)
 		b->handle(b->userdata, data);
-	return 0;
+	/* Else a caller that is refused all the time would keep us here for ever. */
+	return ++b->drained < KW_DRAIN_MAX ? 0 : -EAGAIN;
 }
 
 static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
@@ -218,9 +275,6 @@ static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
 {
 	int r;
 
-	r = kw_canary_open(&b->canary, reterr);
-	if (r < 0)
-		return r;
 	r = load(b, facts, pin, reterr);
 	if (r < 0)
 		return r;
@@ -254,7 +308,13 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
 		if (r < 0)
 			return kw_fail(r, reterr,
 				       "no bpffs is mounted at /sys/fs/bpf: mount it with "
-				       "'mount -t bpf bpf /sys/fs/bpf', or use --no-pin");
+				       "'mount -t bpf -o mode=0700 bpf /sys/fs/bpf', or use "
+				       "--no-pin");
+		if (is_step_down(id))
+			return kw_fail(
+				-EBUSY, reterr,
+				"a set that refuses ioctls is pinned, which this backend cannot "
+				"replace; 'kvmwarden unload --yes' ends it");
 	}
 	b = calloc(1, sizeof(*b));
 	if (!b)

@@ -35,7 +35,10 @@ int kw_backend_unload(struct kw_backend *backend);
 
 unsigned int kw_backend_id(const struct kw_backend *backend);
 bool kw_backend_refuses(const struct kw_backend *backend);
+/* As bpffs says now: is each of our links pinned? */
 bool kw_backend_pinned(const struct kw_backend *backend);
+/* 0, or -errno of the removal of what an earlier daemon pinned: that is still in force, too. */
+int kw_backend_leftovers(const struct kw_backend *backend);
 
 /* Puts a rule table in force, whole and at once. On failure the old one stays. */
 int kw_backend_publish(struct kw_backend *backend, const struct kw_ruleset *rules);
@@ -49,10 +52,18 @@ struct kw_proof {
 /* Issues the canary ioctl by each entry. -errno only when it could not be tried. */
 int kw_backend_prove(struct kw_backend *backend, struct kw_proof *ret);
 
-/* The ring buffer: a pollable fd, and a way to drain it. Events are borrowed. */
+/*
+ * The ring buffer: a pollable fd, and a way to drain it, at most KW_DRAIN_MAX
+ * events at a time. Events are borrowed.
+ */
+#define KW_DRAIN_MAX 2048 /* more than the ring holds */
+
 int kw_backend_events_fd(const struct kw_backend *backend);
 int kw_backend_drain(struct kw_backend *backend,
 		     void (*handle)(void *userdata, const struct kw_event *event), void *userdata);
+
+/* How many events pinned programs had while no daemon ran. They are counted as lost. */
+uint64_t kw_backend_unheard(const struct kw_backend *backend);
 
 /* Takes the next sequence number, for an event that the daemon makes. */
 uint64_t kw_backend_next_seq(struct kw_backend *backend);

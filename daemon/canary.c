@@ -47,6 +47,16 @@ static int explain_step(const char *what, int error, char **reterr)
 		       error == EBUSY ? "; is another hypervisor using the CPU?" : "");
 }
 
+int kw_canary_check(char **reterr)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return explain_open(errno, reterr);
+	close(fd);
+	return 0;
+}
+
 int kw_canary_open(struct kw_canary *ret, char **reterr)
 {
 	struct kvm_create_device device = {.type = KVM_DEV_TYPE_VFIO};
@@ -95,7 +105,7 @@ static void on_no_entry(int sig)
 }
 
 /* The 32-bit entry, as any 64-bit process can use it; a kernel without it raises SIGSEGV. */
-static int ioctl_compat(int fd, uint32_t command)
+static int ioctl_compat(int fd, uint32_t command, uint32_t argument)
 {
 	struct sigaction action = {.sa_handler = on_no_entry}, saved;
 	volatile long r = -ENOSYS;
@@ -108,7 +118,7 @@ static int ioctl_compat(int fd, uint32_t command)
 
 		__asm__ volatile("int $0x80"
 				 : "+a"(ax)
-				 : "b"((long)fd), "c"((long)command), "d"(0L)
+				 : "b"((long)fd), "c"((long)command), "d"((long)argument)
 				 : "memory", "cc", "r8", "r9", "r10", "r11");
 		r = (int)ax;
 	}
@@ -116,14 +126,14 @@ static int ioctl_compat(int fd, uint32_t command)
 	return (int)r;
 }
 
-int kw_canary_sing(const struct kw_canary *canary, enum kw_entry entry)
+int kw_canary_sing(const struct kw_canary *canary, enum kw_entry entry, uint32_t argument)
 {
 	int fd = canary->fds[KW_SCOPE_VCPU];
 	int r;
 
 	if (entry == KW_ENTRY_COMPAT) {
-		r = ioctl_compat(fd, KW_CMD_CANARY);
+		r = ioctl_compat(fd, KW_CMD_CANARY, argument);
 		return r == -ENOSYS ? -ENOSYS : -r;
 	}
-	return ioctl(fd, KW_CMD_CANARY, 0) < 0 ? errno : 0;
+	return ioctl(fd, KW_CMD_CANARY, (unsigned long)argument) < 0 ? errno : 0;
 }

@@ -4,6 +4,7 @@
 #define KVMWARDEN_CANARY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "kvmwarden.h"
 
@@ -21,10 +22,13 @@ struct kw_canary {
 int kw_canary_open(struct kw_canary *ret, char **reterr);
 void kw_canary_done(struct kw_canary *canary);
 
+/* Is /dev/kvm there to be opened? Errors as below; creates nothing. */
+int kw_canary_check(char **reterr);
+
 /*
- * Issues the canary ioctl on the vCPU by this entry. Returns the errno it was
+ * Issues the canary ioctl with this argument on the vCPU, by this entry. Returns the errno it was
  * answered with, 0 if it succeeded, or -ENOSYS when the kernel has no such entry.
  */
-int kw_canary_sing(const struct kw_canary *canary, enum kw_entry entry);
+int kw_canary_sing(const struct kw_canary *canary, enum kw_entry entry, uint32_t argument);
 
 #endif

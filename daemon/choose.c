@@ -58,7 +58,6 @@ static int try_one(struct kw_choice *choice, unsigned int backend,
 /* What no backend can do without; asked once, so that it is told once. */
 static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **reterr)
 {
-	struct kw_canary canary = KW_CANARY_NONE;
 	const char *sentence = NULL;
 	int r;
 
@@ -72,16 +71,14 @@ static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **re
 		r = -EOPNOTSUPP;
 	} else if (pin && kw_pins_check() < 0) {
 		sentence = "no bpffs is mounted at /sys/fs/bpf: mount it with "
-			   "'mount -t bpf bpf /sys/fs/bpf', or use --no-pin";
+			   "'mount -t bpf -o mode=0700 bpf /sys/fs/bpf', or use --no-pin";
 		r = -ENODEV;
 	}
 	if (sentence) {
 		*reterr = strdup(sentence);
 		return r;
 	}
-	r = kw_canary_open(&canary, reterr);
-	kw_canary_done(&canary);
-	return r;
+	return kw_canary_check(reterr);
 }
 
 /* A shortage, which says nothing of what the kernel can do: no reason to settle for less. */

@@ -30,7 +30,8 @@ int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv)
 	return KW_EXIT_OK;
 }
 
-static const char nothing_left[] = "Nothing is enforced any more.";
+static const char nothing_left[] =
+	"All pins are gone: within a second the kernel lets go, and nothing is enforced any more.";
 
 static bool daemon_listens(const struct kw_cli *cli)
 {
@@ -46,8 +47,17 @@ static bool daemon_listens(const struct kw_cli *cli)
 /* Without a daemon: what an earlier one left. */
 static int unload_pins(void)
 {
-	int r = kw_pins_remove_all();
+	_cleanup_close_ int lock = -1;
+	int r;
 
+	r = kw_pins_lock(&lock);
+	if (r == -EBUSY) {
+		fputs("kvmwarden: a daemon is running, on another socket; say --socket PATH\n",
+		      stderr);
+		return KW_EXIT_OS;
+	}
+	if (r == 0)
+		r = kw_pins_remove_all();
 	if (r < 0) {
 		fprintf(stderr, "kvmwarden: cannot remove all pins below %s: %s\n", KW_PINS,
 			strerror(-r));

@@ -91,19 +91,34 @@ void kw_daemon_event_end(struct kw_daemon *d)
 	flush(d);
 }
 
+static void tell_lost(struct kw_daemon *d, uint64_t count, uint64_t total, const char *reason)
+{
+	kw_daemon_event_begin(d, "lost");
+	kw_json_member_unsigned(&d->line, "count", count);
+	kw_json_member_unsigned(&d->line, "total", total);
+	kw_json_member_string(&d->line, "reason", reason);
+	kw_daemon_event_end(d);
+	d->lost_told = total;
+}
+
+void kw_daemon_tell_unheard(struct kw_daemon *d)
+{
+	uint64_t unheard = kw_backend_unheard(d->choice.backend);
+	struct kw_counters counters;
+
+	kw_backend_counters(d->choice.backend, &counters);
+	d->lost_told = counters.lost;
+	if (unheard)
+		tell_lost(d, unheard, counters.lost, "no-daemon");
+}
+
 void kw_daemon_tell_lost(struct kw_daemon *d)
 {
 	struct kw_counters counters;
 
 	kw_backend_counters(d->choice.backend, &counters);
-	if (counters.lost == d->lost_told)
-		return;
-	kw_daemon_event_begin(d, "lost");
-	kw_json_member_unsigned(&d->line, "count", counters.lost - d->lost_told);
-	kw_json_member_unsigned(&d->line, "total", counters.lost);
-	kw_json_member_string(&d->line, "reason", "ring-full");
-	kw_daemon_event_end(d);
-	d->lost_told = counters.lost;
+	if (counters.lost != d->lost_told)
+		tell_lost(d, counters.lost - d->lost_told, counters.lost, "ring-full");
 }
 
 /* A VM ended where no hook tells: the event the hook would have written. */

@@ -17,6 +17,7 @@
 struct kw_daemon {
 	const struct kw_options *options;
 	sd_event *loop;
+	int pins_lock; /* or -1 */
 	struct kw_choice choice; /* .backend is what everything else uses */
 	struct kw_manager *manager;
 	struct kw_sink *sink;
@@ -58,6 +59,8 @@ void kw_daemon_pump(struct kw_daemon *d);
 /* Begins an event of our own in d->line; the caller adds members and calls _end. */
 void kw_daemon_event_begin(struct kw_daemon *d, const char *event);
 void kw_daemon_event_end(struct kw_daemon *d);
+/* Tells of events that programs of an earlier daemon had for nobody. Once, at start. */
+void kw_daemon_tell_unheard(struct kw_daemon *d);
 /* Tells of events lost since the last time, if any. */
 void kw_daemon_tell_lost(struct kw_daemon *d);
 /* Refreshes the VM records; twice also drops those of VMs that are gone. */

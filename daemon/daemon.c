@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "daemon-internal.h"
 #include "names.h"
+#include "pins.h"
 #include "util.h"
 
 /*
@@ -18,7 +19,7 @@
  *
  * One thread, one sd-event loop. The kernel decides without us; everything here
  * is about telling it what to decide (kw_daemon_reload), hearing what it decided
- * (the ring buffer, at the highest priority), checking that it still does
+ * (the ring buffer, a batch at a time), checking that it still does
  * (prove), and answering questions (the manager). Nothing on the way of an ioctl
  * ever waits for this process.
  */
@@ -62,6 +63,27 @@ static int exit_status_of(int error)
 	}
 }
 
+/* One daemon at a time has pins. What only root can do fails with the right words later. */
+static int lock_pins(struct kw_daemon *d)
+{
+	int r;
+
+	if (!d->options->pin || geteuid() != 0 || kw_pins_check() < 0)
+		return KW_EXIT_OK;
+	r = kw_pins_lock(&d->pins_lock);
+	if (r == -EBUSY) {
+		fprintf(stderr, "kvmwardend: another one is running and has its programs pinned\n");
+		return KW_EXIT_OS;
+	}
+	if (r == -EPERM) {
+		fprintf(stderr,
+			"kvmwardend: %s must belong to root and be writable by nobody else\n",
+			KW_PINS);
+		return KW_EXIT_OS;
+	}
+	return r < 0 ? complain_of("cannot use", KW_PINS, r) : KW_EXIT_OK;
+}
+
 /* What can be wrong on any machine, before the kernel is touched: policies, socket, file. */
 static int prepare(struct kw_daemon *d)
 {
@@ -77,7 +99,11 @@ static int prepare(struct kw_daemon *d)
 		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
 	}
 	kw_daemon_adopt_rules(d, rules);
-	r = kw_manager_check_path(options->socket);
+	r = lock_pins(d);
+	if (r != KW_EXIT_OK)
+		return r;
+	/* Who connects from here on waits for the loop. */
+	r = kw_manager_new(d->loop, options->socket, &kw_daemon_ops, d, &d->manager);
 	if (r == -EADDRINUSE) {
 		fprintf(stderr, "kvmwardend: another one listens on '%s'\n", options->socket);
 		return KW_EXIT_OS;
@@ -107,6 +133,12 @@ static int start(struct kw_daemon *d)
 		free(why);
 		return exit_status_of(r);
 	}
+	r = kw_backend_leftovers(d->choice.backend);
+	if (r < 0)
+		fprintf(stderr,
+			"kvmwardend: warning: older pins below %s cannot be removed: %s; "
+			"they are in force as well\n",
+			KW_PINS, strerror(-r));
 	r = kw_backend_prove(d->choice.backend, &d->proof);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot repeat the proof", r);
@@ -116,6 +148,7 @@ static int start(struct kw_daemon *d)
 	r = kw_daemon_sweep(d, 1);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
+	kw_daemon_tell_unheard(d);
 	return KW_EXIT_OK;
 }
 
@@ -183,14 +216,10 @@ static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int watch(struct kw_daemon *d)
 {
-	sd_event_source *source;
 	int r;
 
-	r = sd_event_add_io(d->loop, &source, kw_backend_events_fd(d->choice.backend), EPOLLIN,
+	r = sd_event_add_io(d->loop, NULL, kw_backend_events_fd(d->choice.backend), EPOLLIN,
 			    on_ring, d);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
 	if (r < 0)
 		return r;
 	r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
@@ -241,9 +270,6 @@ static int serve(struct kw_daemon *d)
 	r = watch(d);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot set up the event loop", r);
-	r = kw_manager_new(d->loop, d->options->socket, &kw_daemon_ops, d, &d->manager);
-	if (r < 0)
-		return complain_of("cannot listen on", d->options->socket, r);
 	/* Type information took some 10 MiB while the programs were loaded. */
 	malloc_trim(0);
 	tell_started(d);
@@ -262,7 +288,7 @@ static int serve(struct kw_daemon *d)
 
 int kw_daemon_run(const struct kw_options *options)
 {
-	struct kw_daemon d = {.options = options};
+	struct kw_daemon d = {.options = options, .pins_lock = -1};
 	sigset_t mask;
 	int r, status;
 
@@ -282,11 +308,14 @@ int kw_daemon_run(const struct kw_options *options)
 		status = start(&d);
 	if (status == KW_EXIT_OK)
 		status = serve(&d);
+	if (status != KW_EXIT_OK && d.choice.backend && kw_backend_pinned(d.choice.backend))
+		fprintf(stderr, "kvmwardend: what is pinned below %s stays in force\n", KW_PINS);
 	kw_manager_free(d.manager);
 	kw_sink_free(d.sink);
 	kw_choice_done(&d.choice);
 	kw_daemon_forget_rules(&d);
 	kw_json_done(&d.line);
 	sd_event_unref(d.loop);
+	kw_pins_unlock(d.pins_lock);
 	return status;
 }

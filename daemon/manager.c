@@ -56,7 +56,7 @@ static int set_address(struct sockaddr_un *address, const char *path, const char
 }
 
 /* -EADDRINUSE when somebody listens there, -ENOTSOCK for what is not ours to replace. */
-int kw_manager_check_path(const char *path)
+static int check_unused(const char *path)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un address;
@@ -139,7 +139,7 @@ static int start_listening(struct kw_manager *manager, const char *path)
 	r = make_directory(path);
 	if (r < 0)
 		return r;
-	r = kw_manager_check_path(path);
+	r = check_unused(path);
 	if (r < 0)
 		return r;
 	r = open_socket(path, &manager->fd, &st);

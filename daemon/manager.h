@@ -38,8 +38,6 @@ struct kw_manager_ops {
  */
 int kw_manager_new(sd_event *loop, const char *path, const struct kw_manager_ops *ops,
 		   void *userdata, struct kw_manager **ret);
-/* What kw_manager_new() would say of the path now: 0, -EADDRINUSE, -ENOTSOCK... */
-int kw_manager_check_path(const char *path);
 struct kw_manager *kw_manager_free(struct kw_manager *manager); /* returns NULL */
 
 /*

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -52,6 +54,93 @@ static int remove_epoch(int pins, const char *name)
 	return unlinkat(pins, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+int kw_pins_lock(int *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (mkdir(KW_PINS, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(KW_PINS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return -EPERM;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+void kw_pins_unlock(int lock)
+{
+	if (lock < 0)
+		return;
+	rmdir(KW_PINS);
+	close(lock);
+}
+
+/* Calls visit for each epoch's directory until it returns true. */
+static bool any_epoch(bool (*visit)(const char *path, const void *userdata), const void *userdata)
+{
+	_cleanup_closedir_ DIR *dir = opendir(KW_PINS);
+	const struct dirent *entry;
+	char path[sizeof(KW_PINS) + NAME_MAX + 2];
+
+	while (dir && (entry = readdir(dir))) {
+		if (!epoch_of(entry->d_name))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, entry->d_name);
+		if (visit(path, userdata))
+			return true;
+	}
+	return false;
+}
+
+struct names {
+	const char *const *names;
+	size_t count;
+};
+
+static bool has_program(const char *epoch, const void *userdata)
+{
+	const struct names *names = userdata;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < names->count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", epoch, names->names[i]);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool kw_pins_have_program(const char *const *names, size_t count)
+{
+	const struct names userdata = {.names = names, .count = count};
+
+	return any_epoch(has_program, &userdata);
+}
+
+static bool is_not_empty(const char *epoch, const void *userdata)
+{
+	_cleanup_closedir_ DIR *dir = opendir(epoch);
+	const struct dirent *entry;
+
+	(void)userdata;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			return true;
+	return false;
+}
+
+bool kw_pins_exist(void)
+{
+	return any_epoch(is_not_empty, NULL);
+}
+
 int kw_pins_new_epoch(char **ret)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -59,8 +148,6 @@ int kw_pins_new_epoch(char **ret)
 	const struct dirent *entry;
 	uint64_t last = 0;
 
-	if (mkdir(KW_PINS, 0700) < 0 && errno != EEXIST)
-		return -errno;
 	dir = opendir(KW_PINS);
 	if (!dir)
 		return -errno;
@@ -117,15 +204,4 @@ int kw_pins_remove_all(void)
 	if (unlink(KW_PINS_COUNTERS) < 0 && errno != ENOENT)
 		return -errno;
 	return rmdir(KW_PINS) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-bool kw_pins_exist(void)
-{
-	_cleanup_closedir_ DIR *dir = opendir(KW_PINS);
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (epoch_of(entry->d_name))
-			return true;
-	return false;
 }

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include <stddef.h>
+
 /*
  * KW_PINS/counters        the counters map, shared by all sets
  * KW_PINS/EPOCH/PROGRAM   the links of one set; EPOCH counts up from 1
@@ -14,6 +16,19 @@
 
 /* -ENODEV when no bpffs is mounted at /sys/fs/bpf. */
 int kw_pins_check(void);
+
+/*
+ * Makes KW_PINS and takes its lock, which lasts as long as *ret is open: one
+ * daemon at a time has pins. -EBUSY when another one has it; -EPERM when the
+ * directory belongs to somebody else than root, or others can write to it.
+ */
+int kw_pins_lock(int *ret);
+
+/* Ends it, and removes KW_PINS if nothing is in it. -1 is fine. */
+void kw_pins_unlock(int lock);
+
+/* Is a set with one of these programs pinned? */
+bool kw_pins_have_program(const char *const *names, size_t count);
 
 /* Creates the directory of the next epoch; *ret (malloc()ed) is its path. */
 int kw_pins_new_epoch(char **ret);
