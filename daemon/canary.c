@@ -49,11 +49,12 @@ static int explain_step(const char *what, int error, char **reterr)
 
 int kw_canary_check(char **reterr)
 {
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
 		return explain_open(errno, reterr);
-	close(fd);
+	if (ioctl(fd, KVM_GET_API_VERSION, 0) < 0)
+		return explain_step("KVM_GET_API_VERSION", errno, reterr);
 	return 0;
 }
 

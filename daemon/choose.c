@@ -61,10 +61,7 @@ static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **re
 	const char *sentence = NULL;
 	int r;
 
-	if (geteuid() != 0) {
-		sentence = "not root: loading BPF programs and using /dev/kvm need it";
-		r = -EPERM;
-	} else if (facts->btf_vmlinux == KW_FACT_NO) {
+	if (facts->btf_vmlinux == KW_FACT_NO) {
 		sentence =
 			"the kernel has no type information (/sys/kernel/btf/vmlinux): it must be "
 			"built with CONFIG_DEBUG_INFO_BTF";

@@ -63,12 +63,12 @@ static int exit_status_of(int error)
 	}
 }
 
-/* One daemon at a time has pins. What only root can do fails with the right words later. */
+/* One daemon at a time has pins. Without a bpffs the backends say so. */
 static int lock_pins(struct kw_daemon *d)
 {
 	int r;
 
-	if (!d->options->pin || geteuid() != 0 || kw_pins_check() < 0)
+	if (!d->options->pin || kw_pins_check() < 0)
 		return KW_EXIT_OK;
 	r = kw_pins_lock(&d->pins_lock);
 	if (r == -EBUSY) {
@@ -99,6 +99,11 @@ static int prepare(struct kw_daemon *d)
 		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
 	}
 	kw_daemon_adopt_rules(d, rules);
+	if (geteuid() != 0) {
+		fprintf(stderr,
+			"kvmwardend: not root: loading BPF programs and using /dev/kvm need it\n");
+		return KW_EXIT_NOPERM;
+	}
 	r = lock_pins(d);
 	if (r != KW_EXIT_OK)
 		return r;

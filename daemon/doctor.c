@@ -192,7 +192,7 @@ static const struct row svm_rows[] = {
 static const struct row mount_rows[] = {
 	{"bpffs", FACT(bpffs), "mounted: enforcement can outlive the daemon",
 	 "not mounted on /sys/fs/bpf: kvmwardend starts only with --no-pin",
-	 "mount -t bpf bpf /sys/fs/bpf", "the mounts are not readable", NULL},
+	 "mount -t bpf -o mode=0700 bpf /sys/fs/bpf", "the mounts are not readable", NULL},
 	{"seccomp notification", FACT(seccomp_notify), "there",
 	 "no seccomp backend: a VMM's own filter cannot ask us", NEWER_KERNEL, "not readable",
 	 NULL},

@@ -42,7 +42,7 @@ needs_mount_over() {
 
 @test "with something else in the place of /dev/kvm: 69, and what failed on it" {
 	needs_kvm
-	after 69 "/dev/kvm is there, but KVM_CREATE_VM fails: Inappropriate ioctl for device" \
+	after 69 "/dev/kvm is there, but KVM_GET_API_VERSION fails: Inappropriate ioctl for device" \
 		"mount --bind /dev/null /dev/kvm" "${kvmwardend[@]}" --policy-dir "$shipped"
 	same 1 "${#stderr_lines[@]}"
 }
@@ -58,7 +58,7 @@ needs_mount_over() {
 @test "without bpffs, and without --no-pin: 69, and how to get it; nothing is pinned" {
 	needs_kvm
 	needs_mount_over /sys/fs/bpf
-	after 69 "mount it with 'mount -t bpf bpf /sys/fs/bpf', or use --no-pin" \
+	after 69 "mount it with 'mount -t bpf -o mode=0700 bpf /sys/fs/bpf', or use --no-pin" \
 		"mount -t tmpfs none /sys/fs/bpf" build/kvmwardend --socket "$socket" --policy-dir "$shipped"
 	same 1 "${#stderr_lines[@]}"
 }
