@@ -77,6 +77,7 @@ static void render_counters(struct kw_json *json, const struct kw_status *status
 	kw_json_member_unsigned(json, "missed", status->missed);
 	kw_json_member_unsigned(json, "clients_refused", status->clients_refused);
 	kw_json_member_unsigned(json, "followers_lost", status->followers_lost);
+	kw_json_member_unsigned(json, "events_unwritten", status->events_unwritten);
 	kw_json_close_object(json);
 }
 

@@ -77,6 +77,7 @@ struct kw_status {
 	const char *policy_error; /* why the last reload was refused, or NULL */
 	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
 	uint64_t followers_lost; /* events that slow followers missed */
+	uint64_t events_unwritten; /* events that --events FILE could not take */
 };
 
 /* "enforcing", "auditing", ... */

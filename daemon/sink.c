@@ -8,19 +8,24 @@
 #include "text.h"
 #include "util.h"
 
+/* Lines are gathered here and written by one write(2) per batch. */
+#define BUFFER_SIZE (64 * 1024)
+
 struct kw_sink {
-	FILE *out;
-	bool text;
+	int fd;
+	FILE *text; /* for a terminal, or NULL: JSON lines */
 	bool colour;
+	bool torn; /* the file ends within a line */
 	int error; /* since the last flush */
-	uint64_t pending;
 	uint64_t failed;
+	size_t len;
+	char buffer[BUFFER_SIZE];
 };
 
 int kw_sink_open(const char *path, bool json, struct kw_sink **ret)
 {
 	_cleanup_free_ struct kw_sink *sink = calloc(1, sizeof(*sink));
-	int fd;
+	_cleanup_close_ int fd = -1;
 
 	if (!sink)
 		return -ENOMEM;
@@ -30,51 +35,94 @@ int kw_sink_open(const char *path, bool json, struct kw_sink **ret)
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	sink->text = !path && !json && isatty(fd);
-	sink->colour = sink->text && !getenv("NO_COLOR");
-	sink->out = fdopen(fd, "a");
-	if (!sink->out) {
-		int error = errno;
-
-		close(fd);
-		return -error;
+	if (!path && !json && isatty(fd)) {
+		sink->text = fdopen(fd, "a");
+		if (!sink->text)
+			return -errno;
+		sink->colour = !getenv("NO_COLOR");
 	}
-	setvbuf(sink->out, NULL, _IOFBF, 64 * 1024);
+	sink->fd = TAKE_FD(fd);
 	*ret = TAKE_PTR(sink);
 	return 0;
+}
+
+static uint64_t count_lines(const char *text, size_t len)
+{
+	uint64_t lines = 0;
+
+	for (size_t i = 0; i < len; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+/* Writes what is gathered. What cannot be written is dropped, line by line, and counted. */
+static void write_out(struct kw_sink *sink)
+{
+	size_t done = 0;
+
+	while (done < sink->len) {
+		ssize_t n = write(sink->fd, sink->buffer + done, sink->len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			sink->error = errno;
+			break;
+		}
+		done += (size_t)n;
+	}
+	if (done > 0)
+		sink->torn = sink->buffer[done - 1] != '\n';
+	sink->failed += count_lines(sink->buffer + done, sink->len - done);
+	/* The newline that ends a torn line is no event. */
+	if (done == 0 && sink->len > 0 && sink->buffer[0] == '\n')
+		sink->failed--;
+	sink->len = 0;
 }
 
 struct kw_sink *kw_sink_free(struct kw_sink *sink)
 {
 	if (!sink)
 		return NULL;
-	fclose(sink->out);
+	write_out(sink);
+	if (sink->text)
+		fclose(sink->text);
+	else
+		close(sink->fd);
 	free(sink);
 	return NULL;
 }
 
 void kw_sink_write(struct kw_sink *sink, const char *json, size_t len)
 {
-	sink->pending++;
 	if (sink->text) {
-		kw_text_event(json, len, sink->colour, sink->out);
+		kw_text_event(json, len, sink->colour, sink->text);
 		return;
 	}
-	if (fwrite(json, 1, len, sink->out) != len || putc('\n', sink->out) == EOF)
-		sink->error = errno ?: EIO;
+	if (sink->len + len + 2 > sizeof(sink->buffer))
+		write_out(sink);
+	if (len + 2 > sizeof(sink->buffer)) {
+		sink->error = EMSGSIZE;
+		sink->failed++;
+		return;
+	}
+	/* After a line that was cut off the next one stands on its own. */
+	if (sink->torn && sink->len == 0)
+		sink->buffer[sink->len++] = '\n';
+	memcpy(sink->buffer + sink->len, json, len);
+	sink->len += len;
+	sink->buffer[sink->len++] = '\n';
 }
 
 int kw_sink_flush(struct kw_sink *sink)
 {
-	int error = sink->error;
+	int error;
 
-	if (fflush(sink->out) == EOF)
-		error = errno;
-	if (error)
-		sink->failed += sink->pending;
-	sink->pending = 0;
+	if (sink->text && fflush(sink->text) == EOF)
+		sink->error = errno;
+	write_out(sink);
+	error = sink->error;
 	sink->error = 0;
-	clearerr(sink->out);
 	return -error;
 }
 
