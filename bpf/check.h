@@ -174,7 +174,7 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	struct kw_decision decision;
 	__u64 task = bpf_get_current_task();
 	__u64 mm = LOAD64(task, struct task_struct, mm);
-	__u64 vcpu, matched = ~0ull;
+	__u64 vcpu;
 	struct kw_vm *vm;
 	bool es = false;
 	__u32 op = req->operation & (KW_OPERATIONS_MAX - 1);
@@ -221,9 +221,8 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	if (req->vcpu && (es || (vm->flags & KW_VM_PROTECTED_STATE)) && vcpu_busy(req->vcpu))
 		req->state = KW_STATE_SEALED;
 
-	matched = vm_matched(table, vm, es);
-	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1], matched,
-		  &decision);
+	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1],
+		  vm_matched(table, vm, es), &decision);
 	return apply(req, &decision, vm, table->generation);
 }
 

@@ -10,9 +10,6 @@
  * padding (pinned by the assertions at the end), and no kernel addresses.
  */
 
-/* Raised whenever a structure below changes meaning or size. */
-#define KW_LAYOUT_VERSION 1
-
 #define KW_POLICIES_MAX 64 /* one bit each in every mask */
 #define KW_RULES_MAX 1024 /* per policy */
 #define KW_OPERATIONS_MAX 256 /* indices into struct kw_table.cells */

@@ -13,7 +13,8 @@ const volatile _Bool kw_svm = 0; /* struct kvm is embedded in kvm_amd's struct k
 /*
  * The daemon opens one KVM file of each scope and tells their numbers; the
  * iterator reads off the f_op of each, which is how KVM itself tells its files
- * from others (file_is_kvm()). This needs no symbol table. -1: not to be learnt.
+ * from others (file_is_kvm()). This needs no symbol table. -1: not to
+ * be learnt; while the first is not -1, who the daemon is is taken down as well.
  */
 __s32 kw_learn_fds[_KW_SCOPE_MAX] = {-1, -1, -1, -1};
 __u64 kw_fops[_KW_SCOPE_MAX];

@@ -74,17 +74,15 @@ static bool hook_wanted(const struct hook *hook, unsigned int id,
 }
 
 /*
- * Of the events that were numbered, who was neither told as lost nor taken by a
- * daemon fell to programs whose daemon was gone. To be asked before our own
- * programs have any.
+ * Events that were numbered, and neither lost nor taken by a daemon: programs had
+ * them whose daemon was gone. To be asked before our own programs have any.
  */
-static void count_unheard(struct kw_backend *b)
+static uint64_t find_unheard(const struct kw_backend *b)
 {
 	struct kw_counters now;
 
 	kw_backend_counters(b, &now);
-	b->unheard = now.seq - now.lost - now.delivered;
-	__atomic_add_fetch(&b->counters->lost, b->unheard, __ATOMIC_RELAXED);
+	return now.seq - now.lost - now.delivered;
 }
 
 static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool pin, char **reterr)
@@ -117,9 +115,7 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 	libbpf_said[0] = '\0';
 	r = kvmwarden_bpf__load(b->skel);
 	if (r == -EPERM)
-		return kw_fail(r, reterr,
-			       "the kernel forbids BPF programs of this kind (EPERM), as it does "
-			       "under a restricted hypervisor or container");
+		return kw_fail(r, reterr, KW_REASON_FORBIDDEN);
 	if (r < 0)
 		return kw_fail(r, reterr, "the kernel refuses to load its programs: %s%s%s",
 			       strerror(-r), libbpf_said[0] ? "; libbpf: " : "", libbpf_said);
@@ -129,7 +125,7 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 		b->counters = NULL;
 		return kw_fail(-errno, reterr, "cannot map the counters: %s", strerror(errno));
 	}
-	count_unheard(b);
+	b->unheard = find_unheard(b);
 	return 0;
 }
 
@@ -208,20 +204,14 @@ static int prove(struct kw_backend *b, char **reterr)
 /* Pins our links, and then takes off those of earlier daemons. */
 static int pin_all(struct kw_backend *b, char **reterr)
 {
-	_cleanup_free_ char *epoch = NULL;
 	char path[256];
 	int r;
 
-	if (access(KW_PINS_COUNTERS, F_OK) < 0 && errno == ENOENT) {
-		r = kw_pins_new_epoch(&epoch);
-		if (r == 0)
-			r = bpf_map__pin(b->skel->maps.counters, KW_PINS_COUNTERS);
-	} else {
-		r = kw_pins_new_epoch(&epoch);
-	}
+	r = kw_pins_new_epoch(&b->epoch);
+	if (r == 0 && access(KW_PINS_COUNTERS, F_OK) < 0)
+		r = bpf_map__pin(b->skel->maps.counters, KW_PINS_COUNTERS);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot pin to %s: %s", KW_PINS, strerror(-r));
-	b->epoch = TAKE_PTR(epoch);
 	for (size_t i = 0; i < b->link_count; i++) {
 		snprintf(path, sizeof(path), "%s/%s", b->epoch, b->programs[i]);
 		r = bpf_link__pin(b->links[i], path);
@@ -293,7 +283,13 @@ static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
 	r = prove(b, reterr);
 	if (r < 0)
 		return r;
-	return pin ? pin_all(b, reterr) : 0;
+	if (pin) {
+		r = pin_all(b, reterr);
+		if (r < 0)
+			return r;
+	}
+	__atomic_add_fetch(&b->counters->lost, b->unheard, __ATOMIC_RELAXED);
+	return 0;
 }
 
 int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
@@ -303,19 +299,10 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
 	struct kw_backend *b;
 	int r;
 
-	if (pin) {
-		r = kw_pins_check();
-		if (r < 0)
-			return kw_fail(r, reterr,
-				       "no bpffs is mounted at /sys/fs/bpf: mount it with "
-				       "'mount -t bpf -o mode=0700 bpf /sys/fs/bpf', or use "
-				       "--no-pin");
-		if (is_step_down(id))
-			return kw_fail(
-				-EBUSY, reterr,
-				"a set that refuses ioctls is pinned, which this backend cannot "
-				"replace; 'kvmwarden unload --yes' ends it");
-	}
+	if (pin && is_step_down(id))
+		return kw_fail(-EBUSY, reterr,
+			       "a set that refuses ioctls is pinned, which this backend cannot "
+			       "replace; 'kvmwarden unload --yes' ends it");
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;

@@ -20,8 +20,8 @@ struct kw_backend;
  *   -EOPNOTSUPP  this kernel does not offer it, or it attached and refused nothing
  *   -EPERM       the kernel forbids it, or we are not root
  * and others. The errors of KVM itself (no /dev/kvm) are those of kw_canary_open().
- * pin: keep enforcing when the daemon is gone; needs bpffs (-ENODEV). A set that
- * an earlier daemon pinned is replaced only once this one is attached.
+ * pin: keep enforcing when the daemon is gone; the caller has seen to the bpffs
+ * (kw_pins_check()) and holds the lock (kw_pins_lock()). A set that an earlier daemon pinned is replaced only once this one is attached.
  */
 int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
 		    const struct kw_ruleset *rules, bool pin, struct kw_backend **ret,

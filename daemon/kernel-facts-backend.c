@@ -64,10 +64,7 @@ enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsign
 	if (common != KW_FACT_YES)
 		return common;
 	if (backend < _KW_BACKEND_MAX && facts->loads[backend] == KW_FACT_NO)
-		return answer(KW_FACT_NO,
-			      "the kernel forbids BPF programs of this kind (EPERM), as it does "
-			      "under a restricted hypervisor or container",
-			      ret_reason);
+		return answer(KW_FACT_NO, KW_REASON_FORBIDDEN, ret_reason);
 	switch ((enum kw_backend_id)backend) {
 	case KW_BACKEND_LSM:
 		return judge_lsm(facts, ret_reason);

@@ -105,6 +105,11 @@ void kw_kernel_facts_gather(const char *root, struct kw_kernel_facts *ret);
  */
 void kw_kernel_facts_try_load(struct kw_kernel_facts *facts);
 
+/* Why a backend does not work whose programs are refused with EPERM. */
+#define KW_REASON_FORBIDDEN                                                                    \
+	"the kernel forbids BPF programs of this kind (EPERM), as it does under a restricted " \
+	"hypervisor or container"
+
 /*
  * By these facts, would this backend work? For NO and UNKNOWN *ret_reason is one
  * static sentence, lower case and without a full stop; for YES it is NULL. The
