@@ -105,26 +105,81 @@ static inline int kw_glob_matches(const struct kw_glob *glob, const struct kw_pa
 	return len == glob->prefix_len && kw_prefix_matches(glob, path, from);
 }
 
-/*
- * Does the policy apply to a VM of this type, created by this process? Every
- * policy does to one of unknown type.
- */
-KW_PURE int kw_selector_matches(const struct kw_selector *sel, const struct kw_identity *who,
-				__u32 type)
+/* What KVM_CREATE_VM makes of a type, as KW_VM_* flags; of a VM that exists KVM itself is asked. */
+static inline __u32 kw_type_flags(__u32 type)
 {
-	if (!sel || !who)
-		return 1;
-	if (type != KW_TYPE_UNKNOWN && !(sel->types & (1u << type)))
+	switch (type) {
+	case KW_TYPE_SW_PROTECTED:
+		return KW_VM_PRIVATE_MEMORY;
+	case KW_TYPE_SEV_ES:
+		return KW_VM_PROTECTED_STATE;
+	case KW_TYPE_SEV_SNP:
+	case KW_TYPE_TDX:
+		return KW_VM_PROTECTED_STATE | KW_VM_PRIVATE_MEMORY;
+	}
+	return 0;
+}
+
+/* What a selector looks at. The creator's unknown or truncated names hold as "unknown" says. */
+struct kw_subject {
+	__u32 type; /* enum kw_vm_type */
+	__u32 flags; /* KW_VM_PRIVATE_MEMORY, KW_VM_PROTECTED_STATE; others are ignored */
+	const struct kw_identity *who;
+};
+
+static inline int kw_kind_holds(const struct kw_match *match, __u32 type, __u32 flags, int unknown)
+{
+	__u32 differing = match->flags ^ flags;
+
+	if (type == KW_TYPE_UNKNOWN)
+		return unknown || !(match->tests & (KW_SELECT_TYPES | KW_SELECT_PROTECTED_STATE |
+						    KW_SELECT_PRIVATE_MEMORY));
+	if ((match->tests & KW_SELECT_TYPES) && !(match->types & (1u << (type & 31))))
 		return 0;
-	if ((sel->tests & KW_SELECT_USER) && sel->uid != who->uid)
+	/* An ioctl on /dev/kvm has no VM whose state or memory could be protected or not. */
+	if (type == KW_TYPE_NONE)
+		return !(match->tests & (KW_SELECT_PROTECTED_STATE | KW_SELECT_PRIVATE_MEMORY));
+	if ((match->tests & KW_SELECT_PROTECTED_STATE) && (differing & KW_VM_PROTECTED_STATE))
 		return 0;
-	if ((sel->tests & KW_SELECT_EXE) && !who->exe.flags &&
-	    !kw_glob_matches(&sel->exe, &who->exe, 0, who->exe.len))
+	return !(match->tests & KW_SELECT_PRIVATE_MEMORY) || !(differing & KW_VM_PRIVATE_MEMORY);
+}
+
+/* Do all tests hold? One whose answer is not known holds if unknown is not 0. */
+KW_PURE int kw_match_holds(const struct kw_match *match, const struct kw_identity *who, __u32 type,
+			   __u32 flags, int unknown)
+{
+	if (!match || !who)
+		return unknown;
+	if (!kw_kind_holds(match, type, flags, unknown))
 		return 0;
-	if ((sel->tests & KW_SELECT_UNIT) && !who->cgroup.flags &&
-	    !kw_glob_matches(&sel->unit, &who->cgroup, who->unit_offset, who->unit_len))
+	if ((match->tests & KW_SELECT_USER) && match->uid != who->uid)
+		return 0;
+	if ((match->tests & KW_SELECT_EXE) &&
+	    !(who->exe.flags ? unknown : kw_glob_matches(&match->exe, &who->exe, 0, who->exe.len)))
+		return 0;
+	if ((match->tests & KW_SELECT_UNIT) &&
+	    !(who->cgroup.flags ? unknown
+				: kw_glob_matches(&match->unit, &who->cgroup, who->unit_offset,
+						  who->unit_len)))
+		return 0;
+	if ((match->tests & KW_SELECT_CGROUP) &&
+	    !(who->cgroup.flags
+		      ? unknown
+		      : kw_glob_matches(&match->cgroup, &who->cgroup, 0, who->cgroup.len)))
 		return 0;
 	return 1;
+}
+
+/*
+ * Does the policy apply to a VM of this type and these KW_VM_* flags, created by
+ * this process? What is not known selects, and never excepts.
+ */
+static inline int kw_selector_matches(const struct kw_selector *sel, const struct kw_identity *who,
+				      __u32 type, __u32 flags)
+{
+	if (!kw_match_holds(&sel->match, who, type, flags, 1))
+		return 0;
+	return !sel->except.tests || !kw_match_holds(&sel->except, who, type, flags, 0);
 }
 
 /* The strictest verdict of the matched policies; the lowest of these policies names it. */

@@ -23,6 +23,7 @@
 /* _IOC_TYPE of every KVM ioctl (KVMIO). */
 #define KW_IOC_TYPE 0xae
 #define KW_CMD_CREATE_VM 0xae01u
+#define KW_CMD_RUN 0xae80u
 
 /*
  * An ioctl number KVM does not implement (it answers EINVAL or ENOTTY). The
@@ -101,6 +102,25 @@ enum kw_fixed_operation {
 	_KW_OP_FIXED_MAX,
 };
 
+/*
+ * Some ioctls stand for many operations, told apart by a number in memory that
+ * the caller can change while we look. Each of them is a family, its operations
+ * are the members. SEV and TDX share an ioctl: the VM's type decides.
+ */
+enum kw_family {
+	KW_FAMILY_NONE,
+	KW_FAMILY_SEV, /* KVM_MEMORY_ENCRYPT_OP: struct kvm_sev_cmd.id */
+	KW_FAMILY_TDX, /* KVM_MEMORY_ENCRYPT_OP: struct kvm_tdx_cmd.id */
+	KW_FAMILY_CAP, /* KVM_ENABLE_CAP: struct kvm_enable_cap.cap */
+	KW_FAMILY_RUN, /* KVM_RUN: KW_MEMBER_SYNC_REGS if kvm_run->kvm_dirty_regs is not 0 */
+	_KW_FAMILY_MAX,
+};
+
+#define KW_MEMBERS_MAX 512 /* numbers of a family; KVM's highest capability is below 256 */
+#define KW_MEMBER_UNREADABLE (KW_MEMBERS_MAX - 1) /* the number could not be read */
+#define KW_MEMBER_SYNC_REGS 1
+#define KW_FIRMWARE_MAX 256 /* commands of the SEV firmware: enum sev_cmd of <linux/psp-sev.h> */
+
 /* Unknown and truncated strings match every pattern. */
 #define KW_PATH_UNKNOWN (1 << 0)
 #define KW_PATH_TRUNCATED (1 << 1)
@@ -168,6 +188,7 @@ enum kw_event_kind {
 	KW_EVENT_IOCTL, /* a verdict on an ioctl */
 	KW_EVENT_VM_CREATED, /* a rule on KVM_CREATE_VM audits it */
 	KW_EVENT_VM_DESTROYED,
+	KW_EVENT_RACE, /* KVM executed what the hook was not shown; the caller is killed */
 	_KW_EVENT_MAX,
 };
 
@@ -200,6 +221,9 @@ struct kw_event {
 	__u32 vm_flags; /* KW_VM_* */
 	__u32 kvm_type;
 
+	__u32 suppressed; /* events like this one that a rate limit held back before it */
+	__u32 exception; /* of the exception that let it pass, or 0 */
+
 	/* pid, tid, uid, gid, comm and cgroup_id are the caller's; exe, cgroup and
 	 * unit are the VM's creator's, which has the same mm. Of KW_EVENT_VM_DESTROYED
 	 * all are the creator's. */
@@ -228,6 +252,10 @@ struct kw_stats {
 	__u64 checked; /* KVM ioctls that reached the rule table */
 	__u64 adopted;
 	__u64 canary[_KW_ENTRY_MAX]; /* canary ioctls seen */
+	__u64 suppressed; /* events that a rate limit held back */
+	__u64 excepted; /* verdicts that an exception overrode */
+	__u64 unreadable; /* commands whose number could not be read */
+	__u64 races; /* see KW_EVENT_RACE */
 };
 
 /*
@@ -242,25 +270,37 @@ struct kw_glob {
 	char text[KW_PATH_MAX];
 };
 
-/* struct kw_selector.tests */
-#define KW_SELECT_EXE (1 << 0)
-#define KW_SELECT_UNIT (1 << 1)
-#define KW_SELECT_USER (1 << 2)
+/* struct kw_match.tests: what is to be compared. */
+#define KW_SELECT_TYPES (1 << 0)
+#define KW_SELECT_PROTECTED_STATE (1 << 1)
+#define KW_SELECT_PRIVATE_MEMORY (1 << 2)
+#define KW_SELECT_EXE (1 << 3)
+#define KW_SELECT_UNIT (1 << 4)
+#define KW_SELECT_CGROUP (1 << 5)
+#define KW_SELECT_USER (1 << 6)
 
-struct kw_selector {
-	__u32 types; /* one bit per enum kw_vm_type; all bits: any */
+struct kw_match {
 	__u32 tests; /* KW_SELECT_* */
+	__u32 types; /* one bit per enum kw_vm_type */
+	__u32 flags; /* KW_VM_PROTECTED_STATE and KW_VM_PRIVATE_MEMORY, as wanted */
 	__u32 uid;
-	__u32 pad;
 	struct kw_glob exe;
 	struct kw_glob unit;
+	struct kw_glob cgroup;
+};
+
+/* A VM is selected if all tests of .match hold and not all of .except (none: no exception). */
+struct kw_selector {
+	struct kw_match match;
+	struct kw_match except;
 };
 
 /* Which operation a 32-bit ioctl number is; .command 0 is an empty slot. */
 struct kw_slot {
 	__u32 command;
 	__u16 operation;
-	__u16 scopes; /* one bit per enum kw_scope */
+	__u8 scopes; /* one bit per enum kw_scope */
+	__u8 family; /* enum kw_family; of KVM_MEMORY_ENCRYPT_OP KW_FAMILY_SEV */
 };
 
 /*
@@ -273,12 +313,44 @@ struct kw_cell {
 	__u64 audit;
 };
 
-/* Of one policy in one cell: its rule, the rule's verdict, and the errno of deny. */
+/* Of one policy in one cell: its rule, the rule's verdict, the errno of deny, the rate limit. */
 struct kw_origin {
 	__u16 rule;
 	__u8 verdict; /* enum kw_verdict, as written */
 	__u8 error;
+	__u16 limit_events; /* at most so many of this cell per VM ... */
+	__u16 limit_seconds; /* ... in this time; 0: no limit */
 };
+
+/* Whose events are limited: one cell of one policy, on one VM. */
+struct kw_limit_key {
+	__u64 vm; /* its id; of an ioctl on /dev/kvm the process, with the highest bit set */
+	__u32 generation; /* its low half */
+	__u16 policy;
+	__u8 operation;
+	__u8 state;
+};
+
+struct kw_limit {
+	__u64 since_ns; /* CLOCK_BOOTTIME, of the event that began the current interval */
+	__u32 events; /* in this interval, written or held back */
+	__u32 suppressed; /* held back since the last one that was written */
+};
+
+/* A verdict that does not apply for a while. */
+struct kw_exception_key {
+	__u64 vm; /* its id */
+	__u64 operation;
+};
+
+struct kw_exception {
+	__u64 until_ns; /* CLOCK_BOOTTIME; later it is void, whether anyone removes it or not */
+	__u64 uses;
+	__u64 id; /* from 1 */
+};
+
+#define KW_EXCEPTIONS_MAX 1024
+#define KW_LIMITS_MAX 16384
 
 /* One compiled policy set: the only element of an inner map of "tables". */
 struct kw_table {
@@ -286,6 +358,8 @@ struct kw_table {
 	__u32 policies; /* how many of .selectors are set */
 	__u32 slot_multiplier; /* see kw_slot_index() */
 	struct kw_slot slots[KW_SLOTS];
+	__u16 members[_KW_FAMILY_MAX][KW_MEMBERS_MAX]; /* operations; 0: decided as the ioctl */
+	__u16 firmware[KW_FIRMWARE_MAX]; /* the operation that makes KVM issue it; 0: none of one */
 	struct kw_cell cells[KW_OPERATIONS_MAX][_KW_STATE_MAX];
 	struct kw_origin origins[KW_OPERATIONS_MAX][_KW_STATE_MAX][KW_POLICIES_MAX];
 	struct kw_selector selectors[KW_POLICIES_MAX];
@@ -295,9 +369,11 @@ _Static_assert(sizeof(struct kw_path) == 4 + KW_PATH_MAX, "kw_path has holes");
 _Static_assert(sizeof(struct kw_identity) == 48 + 2 * sizeof(struct kw_path) + 8,
 	       "kw_identity has holes");
 _Static_assert(sizeof(struct kw_vm) == 88 + sizeof(struct kw_identity), "kw_vm has holes");
-_Static_assert(sizeof(struct kw_event) == 72 + sizeof(struct kw_identity), "kw_event has holes");
-_Static_assert(sizeof(struct kw_selector) == 16 + 2 * (8 + KW_PATH_MAX), "kw_selector has holes");
-_Static_assert(sizeof(struct kw_origin) == 4, "kw_origin has holes");
+_Static_assert(sizeof(struct kw_event) == 80 + sizeof(struct kw_identity), "kw_event has holes");
+_Static_assert(sizeof(struct kw_match) == 16 + 3 * (8 + KW_PATH_MAX), "kw_match has holes");
+_Static_assert(sizeof(struct kw_origin) == 8, "kw_origin has holes");
+_Static_assert(sizeof(struct kw_limit_key) == 16, "kw_limit_key has holes");
+_Static_assert(KW_OPERATIONS_MAX <= 256, "kw_limit_key.operation has 8 bits");
 _Static_assert(KW_POLICIES_MAX == 64, "masks are 64 bits wide");
 
 #endif

@@ -126,9 +126,10 @@ __noinline __u64 match_policies(const struct kw_table *table, const struct kw_vm
 	for (i = 0; i < KW_POLICIES_MAX; i++) {
 		if (i >= table->policies)
 			break;
-		matched |=
-			(__u64)(kw_selector_matches(&table->selectors[i], &vm->creator, type) & 1)
-			<< i;
+		matched |= (__u64)(kw_selector_matches(&table->selectors[i], &vm->creator, type,
+						       vm->flags) &
+				   1)
+			   << i;
 	}
 	return matched;
 }

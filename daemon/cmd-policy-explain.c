@@ -127,12 +127,14 @@ static bool next_question(const struct request *request, struct kw_question *que
 		if (request->state < 0 && ++question->state < _KW_STATE_MAX)
 			continue;
 		question->state = request->state < 0 ? 0 : request->state;
-		if (request->type < 0 && ++question->type < _KW_TYPE_MAX)
+		if (request->type < 0 && ++question->subject.type < _KW_TYPE_MAX)
 			continue;
-		question->type = request->type < 0 ? 0 : request->type;
+		question->subject.type = request->type < 0 ? 0 : request->type;
 		if (request->operation >= 0 || ++question->operation >= kw_operation_count())
 			return false;
-	} while (!kw_question_makes_sense(question->operation, question->type, question->state));
+	} while (!kw_question_makes_sense(question->operation, question->subject.type,
+					  question->state));
+	question->subject.flags = kw_type_flags(question->subject.type);
 	return true;
 }
 
@@ -141,11 +143,12 @@ static struct kw_question first_question(const struct request *request)
 	struct kw_question question = {
 		.operation = request->operation < 0 ? KW_OP_CANARY + 1 : request->operation,
 		.state = request->state < 0 ? 0 : request->state,
-		.type = request->type < 0 ? 0 : request->type,
-		.who = &request->who,
+		.subject.type = request->type < 0 ? 0 : request->type,
+		.subject.who = &request->who,
 	};
 
-	if (!kw_question_makes_sense(question.operation, question.type, question.state))
+	question.subject.flags = kw_type_flags(question.subject.type);
+	if (!kw_question_makes_sense(question.operation, question.subject.type, question.state))
 		next_question(request, &question);
 	return question;
 }
@@ -155,7 +158,7 @@ static bool makes_sense(const struct request *request)
 {
 	struct kw_question question = first_question(request);
 
-	return kw_question_makes_sense(question.operation, question.type, question.state);
+	return kw_question_makes_sense(question.operation, question.subject.type, question.state);
 }
 
 static int check_request(const struct request *request)
@@ -208,18 +211,18 @@ static void print_notes(const struct kw_ruleset *rs, const struct request *reque
 	for (size_t i = 0; i < rs->set.count; i++) {
 		const struct kw_policy *policy = &rs->set.policies[i];
 
-		if (policy->exe && !request->exe)
+		if (policy->match.exe && !request->exe)
 			fprintf(stderr,
 				"note: policy '%s' selects exe '%s', taken to match: --exe\n",
-				policy->name, policy->exe);
-		if (policy->unit && !request->unit)
+				policy->name, policy->match.exe);
+		if (policy->match.unit && !request->unit)
 			fprintf(stderr,
 				"note: policy '%s' selects unit '%s', taken to match: --unit\n",
-				policy->name, policy->unit);
-		if (policy->user && !request->user)
+				policy->name, policy->match.unit);
+		if (policy->match.user && !request->user)
 			fprintf(stderr,
 				"note: policy '%s' selects user '%s', taken not to match: --user\n",
-				policy->name, policy->user);
+				policy->name, policy->match.user);
 	}
 }
 
@@ -231,7 +234,7 @@ static int answer_all(const struct kw_ruleset *rs, const struct request *request
 	do {
 		if (!request->json) {
 			printf("%s, %s, %s: ", kw_operation(question.operation)->name,
-			       kw_type_name(question.type), kw_state_name(question.state));
+			       kw_type_name(question.subject.type), kw_state_name(question.state));
 			kw_explain_print(rs, &question, stdout);
 		} else if (json_array_append_new(all, kw_explain_json(rs, &question))) {
 			json_decref(all);

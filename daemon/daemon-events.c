@@ -141,10 +141,11 @@ static void on_gone(void *userdata, const struct kw_vm *vm)
 		.kvm_type = vm->kvm_type,
 		.caller = vm->creator,
 	};
+	const struct kw_subject subject = {event.vm_type, vm->flags, &vm->creator};
 	struct kw_decision decision;
 
 	kw_ruleset_explain(kw_daemon_rules(d, d->generation), event.operation, event.state,
-			   event.vm_type, &vm->creator, &decision);
+			   &subject, &decision);
 	if (decision.verdict == KW_ALLOW)
 		return;
 	event.verdict = decision.verdict;

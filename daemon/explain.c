@@ -11,7 +11,7 @@ bool kw_question_makes_sense(unsigned int operation, unsigned int type, unsigned
 	const struct kw_operation *op = kw_operation(operation);
 	const uint32_t system = 1u << KW_SCOPE_SYSTEM;
 
-	if (!op)
+	if (!op || op->hidden)
 		return false;
 	if (operation == KW_OP_CREATE_VM)
 		return type != KW_TYPE_NONE && state == KW_STATE_BUILDING;
@@ -38,8 +38,7 @@ static void print_place(const struct kw_ruleset *rs, unsigned int policy, unsign
 static void print_allowed(const struct kw_ruleset *rs, const struct kw_question *question,
 			  FILE *out)
 {
-	uint64_t matched = kw_ruleset_match(rs, question->type, question->who);
-	unsigned int byte = question->operation / 8, bit = question->operation % 8;
+	uint64_t matched = kw_ruleset_match(rs, &question->subject);
 
 	for (unsigned int i = 0; i < rs->set.count; i++) {
 		const struct kw_policy *policy = &rs->set.policies[i];
@@ -48,7 +47,7 @@ static void print_allowed(const struct kw_ruleset *rs, const struct kw_question 
 			continue;
 		for (unsigned int j = 0; j < policy->rule_count; j++) {
 			if (!(policy->rules[j].states & (1u << question->state)) ||
-			    !(policy->rules[j].operations[byte] & (1u << bit)))
+			    !kw_rule_names(&policy->rules[j], question->operation))
 				continue;
 			fprintf(out, "allow: a rule says so, and no other policy objects\n");
 			print_place(rs, i, j, out);
@@ -64,8 +63,7 @@ void kw_explain_print(const struct kw_ruleset *rs, const struct kw_question *que
 	const struct kw_rule *rule;
 	struct kw_decision decision;
 
-	kw_ruleset_explain(rs, question->operation, question->state, question->type, question->who,
-			   &decision);
+	kw_ruleset_explain(rs, question->operation, question->state, &question->subject, &decision);
 	policy = kw_ruleset_policy(rs, decision.policy);
 	rule = kw_ruleset_rule(rs, decision.policy, decision.rule);
 	if (!policy || !rule) {
@@ -106,14 +104,14 @@ json_t *kw_explain_json(const struct kw_ruleset *rs, const struct kw_question *q
 	const struct kw_rule *rule;
 	struct kw_decision decision;
 
-	kw_ruleset_explain(rs, question->operation, question->state, question->type, question->who,
-			   &decision);
+	kw_ruleset_explain(rs, question->operation, question->state, &question->subject, &decision);
 	policy = kw_ruleset_policy(rs, decision.policy);
 	rule = kw_ruleset_rule(rs, decision.policy, decision.rule);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:o?, s:o?, s:o?}",
 			 "operation", kw_operation(question->operation)->name, "type",
-			 kw_type_name(question->type), "state", kw_state_name(question->state),
-			 "verdict", kw_verdict_name(decision.verdict), "intended",
+			 kw_type_name(question->subject.type), "state",
+			 kw_state_name(question->state), "verdict",
+			 kw_verdict_name(decision.verdict), "intended",
 			 kw_verdict_name(decision.intended), "errno", kw_errno_name(decision.error),
 			 "mode", policy ? mode_name(policy->mode) : NULL, "policy",
 			 policy ? policy->name : NULL, "rule",

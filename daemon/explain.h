@@ -14,8 +14,7 @@
 struct kw_question {
 	unsigned int operation;
 	unsigned int state; /* enum kw_state */
-	unsigned int type; /* enum kw_vm_type */
-	const struct kw_identity *who; /* the creator of the VM */
+	struct kw_subject subject;
 };
 
 /*

@@ -62,6 +62,7 @@ static const char *const event_kind_names[] = {
 	[KW_EVENT_IOCTL] = "ioctl",
 	[KW_EVENT_VM_CREATED] = "vm-created",
 	[KW_EVENT_VM_DESTROYED] = "vm-destroyed",
+	[KW_EVENT_RACE] = "race",
 };
 
 _Static_assert(KW_ARRAY_SIZE(type_names) == _KW_TYPE_MAX, "a VM type lacks a name");

@@ -31,15 +31,21 @@ const char *kw_errno_name(int error);
 int kw_errno_from_name(const char *name);
 
 /*
- * An operation: an ioctl of KVM, or a pseudo-operation without a command
- * (VM_DESTROY). The index in the table is what struct kw_event.operation holds.
+ * An operation: an ioctl of KVM; one of the many that share an ioctl (a command of
+ * KVM_MEMORY_ENCRYPT_OP, a capability of KVM_ENABLE_CAP, SYNC_REGS); or VM_DESTROY,
+ * which is no ioctl. The index in the table is what struct kw_event.operation holds.
  */
 struct kw_operation {
 	const char *name; /* "KVM_SET_REGS" */
-	uint32_t command; /* the full 32-bit number; 0 for pseudo-operations */
+	uint32_t command; /* the full 32-bit number; 0 if it is no ioctl of its own */
 	uint32_t scopes; /* one bit per enum kw_scope it exists on */
 	bool refusable; /* false: only allow and audit make sense */
+	bool hidden; /* no policy can name it */
 	uint32_t compat_command; /* the number 32-bit callers use where it differs, else 0 */
+	uint8_t family; /* enum kw_family, for those that share an ioctl */
+	uint16_t member; /* its number in the family */
+	uint16_t parent; /* the operation that is the ioctl they share; 0: it is none of these */
+	uint8_t firmware; /* the command of the SEV firmware that it alone makes KVM issue, or 0 */
 };
 
 /* A named set of operations: "@set-registers". */
@@ -52,7 +58,7 @@ struct kw_group {
 
 /* The number of operations; at most KW_OPERATIONS_MAX. The first are enum kw_fixed_operation. */
 size_t kw_operation_count(void);
-/* NULL when index is out of range. KW_OP_CANARY has a name but is not found by name. */
+/* NULL when index is out of range. A hidden one has a name but is not found by name. */
 const struct kw_operation *kw_operation(unsigned int index);
 /* The index, or -EINVAL. */
 int kw_operation_from_name(const char *name);

@@ -19,6 +19,9 @@ int kw_policy_parse(const char *file, const char *text, size_t size,
 /* The uid of a user, given by name or number. -ESRCH: there is none of that name. */
 int kw_policy_user(const char *text, uint32_t *ret);
 
+/* Replaces a string by a copy of text. -ENOMEM, and then it is what it was. */
+int kw_policy_store(char **ret, const char *text);
+
 /* Releases what a policy owns; harmless on (struct kw_policy){}. */
 void kw_policy_done(struct kw_policy *policy);
 

@@ -17,15 +17,20 @@ struct rule_reader {
 	struct kw_yaml_mark start;
 	struct kw_yaml_mark state;
 	struct kw_yaml_mark error;
+	struct kw_yaml_mark limit;
 	struct kw_yaml_mark not_refusable;
 	const char *not_refusable_name; /* the first such operation, or NULL */
 };
 
+/* Adds an operation and, as the ioctl it is, those that share it. */
 static void add_operation(struct kw_yaml *yaml, struct rule_reader *reader, unsigned int index)
 {
-	const struct kw_operation *operation = kw_operation(index);
+	const struct kw_operation *operation = kw_operation(index), *other;
 
 	reader->rule.operations[index / 8] |= 1u << (index % 8);
+	for (unsigned int i = 0; operation->command && (other = kw_operation(i)); i++)
+		if (other->parent == index && other->family && !other->hidden)
+			reader->rule.operations[i / 8] |= 1u << (i % 8);
 	if (operation->refusable || reader->not_refusable_name)
 		return;
 	reader->not_refusable_name = operation->name;
@@ -155,6 +160,49 @@ static int read_errno(struct kw_yaml *yaml, void *target)
 	return 0;
 }
 
+/* "100/s": events, and the length of the time they are counted in. */
+static int parse_rate(const char *text, struct kw_rule *rule)
+{
+	static const struct {
+		const char *name;
+		uint16_t seconds;
+	} units[] = {{"s", 1}, {"min", 60}, {"h", 3600}};
+	const char *slash = strchr(text, '/');
+	char number[sizeof("65535")];
+	uint32_t events;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, text, slash - text);
+	number[slash - text] = '\0';
+	if (kw_parse_u32(number, UINT16_MAX, &events) < 0 || events == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(units); i++) {
+		if (!kw_streq(slash + 1, units[i].name))
+			continue;
+		rule->limit_events = events;
+		rule->limit_seconds = units[i].seconds;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int read_rate_limit(struct kw_yaml *yaml, void *target)
+{
+	struct rule_reader *reader = target;
+	const char *text;
+	int r;
+
+	r = kw_yaml_scalar(yaml, "rate-limit", &text);
+	if (r < 0)
+		return r;
+	reader->limit = kw_yaml_mark(yaml);
+	if (parse_rate(text, &reader->rule) == 0)
+		return 0;
+	kw_diag_hint(yaml->diag, "such as 10/s, 100/min or 1000/h; at most %d", UINT16_MAX);
+	return kw_yaml_error(yaml, reader->limit, "'%s' is no rate", text);
+}
+
 /* A sealed VM is named, but only ioctls on /dev/kvm, where there is no VM yet. */
 static bool is_too_early(const struct kw_rule *rule)
 {
@@ -163,8 +211,7 @@ static bool is_too_early(const struct kw_rule *rule)
 	if (rule->states != 1u << KW_STATE_SEALED)
 		return false;
 	for (unsigned int i = 0; (operation = kw_operation(i)); i++)
-		if ((rule->operations[i / 8] & (1u << (i % 8))) &&
-		    operation->scopes != 1u << KW_SCOPE_SYSTEM)
+		if (kw_rule_names(rule, i) && operation->scopes != 1u << KW_SCOPE_SYSTEM)
 			return false;
 	return true;
 }
@@ -176,6 +223,9 @@ static int check_rule(struct kw_yaml *yaml, const struct rule_reader *reader)
 		return kw_yaml_error(yaml, reader->state,
 				     "this rule never applies: its operations are issued on "
 				     "/dev/kvm, where nothing is sealed");
+	if (reader->rule.verdict == KW_ALLOW && reader->limit.line)
+		return kw_yaml_error(yaml, reader->limit,
+				     "what is allowed makes no events that could be limited");
 	if (reader->rule.verdict < KW_DENY) {
 		if (!reader->error.line)
 			return 0;
@@ -264,10 +314,9 @@ static int append_rule(struct kw_policy_reader *reader, const struct kw_rule *ru
 int kw_policy_read_rule(struct kw_yaml *yaml, void *target)
 {
 	static const struct kw_yaml_key keys[] = {
-		{"operations", true, read_operations},
-		{"state", false, read_state},
-		{"verdict", true, read_verdict},
-		{"errno", false, read_errno},
+		{"operations", true, read_operations},	{"state", false, read_state},
+		{"verdict", true, read_verdict},	{"errno", false, read_errno},
+		{"rate-limit", false, read_rate_limit},
 	};
 	struct kw_policy_reader *reader = target;
 	struct rule_reader rule = {.rule.states = STATES_ANY, .start = kw_yaml_mark(yaml)};

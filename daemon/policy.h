@@ -19,11 +19,22 @@ enum kw_mode {
 };
 
 struct kw_rule {
-	uint8_t operations[KW_OPERATIONS_MAX / 8]; /* bit set of operation indices */
+	/* Bit set of operation indices; with an ioctl all operations that share it. */
+	uint8_t operations[KW_OPERATIONS_MAX / 8];
 	uint32_t states; /* one bit per enum kw_state */
 	uint8_t verdict; /* enum kw_verdict */
 	uint8_t error; /* errno for deny and kill; default EPERM */
+	uint16_t limit_events; /* at most so many events ... */
+	uint16_t limit_seconds; /* ... in this time; 0: no limit */
 	unsigned int line; /* where the rule starts, from 1 */
+};
+
+/* One side of a selector as written: NULL where nothing was. */
+struct kw_match_text {
+	char *exe;
+	char *unit;
+	char *cgroup;
+	char *user; /* of "user" or "uid" */
 };
 
 struct kw_policy {
@@ -33,12 +44,16 @@ struct kw_policy {
 	unsigned int line; /* of its name */
 	enum kw_mode mode;
 	struct kw_selector selector;
-	char *exe; /* the selectors as written, or NULL */
-	char *unit;
-	char *user;
+	struct kw_match_text match;
+	struct kw_match_text except;
 	struct kw_rule *rules;
 	size_t rule_count;
 };
+
+static inline bool kw_rule_names(const struct kw_rule *rule, unsigned int operation)
+{
+	return rule->operations[operation / 8] & (1u << (operation % 8));
+}
 
 struct kw_policy_set {
 	struct kw_policy *policies; /* at most KW_POLICIES_MAX; earlier ones name a verdict first */

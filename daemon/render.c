@@ -186,7 +186,7 @@ static uint64_t matched_policies(const struct kw_vm *vm, const struct kw_ruleset
 	if (vm->match_generation == rules->table.generation)
 		return vm->matched[type == KW_TYPE_LEGACY_SEV_ES];
 	for (i = 0; i < rules->table.policies && i < KW_POLICIES_MAX; i++)
-		if (kw_selector_matches(&rules->table.selectors[i], &vm->creator, type))
+		if (kw_selector_matches(&rules->table.selectors[i], &vm->creator, type, vm->flags))
 			matched |= 1ull << i;
 	return matched;
 }

@@ -15,20 +15,50 @@
 /* Knuth's multiplier: successive multiples of it are spread over all 32 bits. */
 #define GOLDEN_RATIO 2654435761u
 
-static bool names_operation(const struct kw_rule *rule, unsigned int index)
-{
-	return rule->operations[index / 8] & (1u << (index % 8));
-}
-
 /* Inside one policy the first matching rule decides. KW_NONE: none matches. */
 static unsigned int first_rule(const struct kw_policy *policy, unsigned int operation,
 			       unsigned int state)
 {
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if ((policy->rules[i].states & (1u << state)) &&
-		    names_operation(&policy->rules[i], operation))
+		    kw_rule_names(&policy->rules[i], operation))
 			return i;
 	return KW_NONE;
+}
+
+static unsigned int strictness(const struct kw_policy *policy, unsigned int rule)
+{
+	return rule == KW_NONE ? KW_ALLOW : policy->rules[rule].verdict;
+}
+
+/*
+ * An operation whose number could not be read is taken for the one of its
+ * family that the policy is strictest about, or for the ioctl itself.
+ */
+static unsigned int strictest_rule(const struct kw_policy *policy,
+				   const struct kw_operation *unreadable, unsigned int state)
+{
+	unsigned int strictest = first_rule(policy, unreadable->parent, state), rule;
+	const struct kw_operation *operation;
+
+	for (unsigned int i = 0; (operation = kw_operation(i)); i++) {
+		if (operation->family != unreadable->family || operation->hidden)
+			continue;
+		rule = first_rule(policy, i, state);
+		if (strictness(policy, rule) > strictness(policy, strictest))
+			strictest = rule;
+	}
+	return strictest;
+}
+
+static unsigned int deciding_rule(const struct kw_policy *policy, unsigned int index,
+				  unsigned int state)
+{
+	const struct kw_operation *operation = kw_operation(index);
+
+	if (operation->family && operation->member == KW_MEMBER_UNREADABLE)
+		return strictest_rule(policy, operation, state);
+	return first_rule(policy, index, state);
 }
 
 static void fill_cell(struct kw_table *table, const struct kw_policy *policy, unsigned int number,
@@ -36,16 +66,22 @@ static void fill_cell(struct kw_table *table, const struct kw_policy *policy, un
 {
 	struct kw_origin *origin = &table->origins[operation][state][number];
 	struct kw_cell *cell = &table->cells[operation][state];
-	unsigned int index = first_rule(policy, operation, state);
+	unsigned int index = deciding_rule(policy, operation, state);
 	const uint64_t bit = 1ull << number;
+	const struct kw_rule *rule;
 	enum kw_verdict verdict;
 
 	if (index == KW_NONE)
 		return;
-	verdict = policy->rules[index].verdict;
-	origin->rule = index;
-	origin->verdict = verdict;
-	origin->error = policy->rules[index].error;
+	rule = &policy->rules[index];
+	verdict = rule->verdict;
+	*origin = (struct kw_origin){
+		.rule = index,
+		.verdict = verdict,
+		.error = rule->error,
+		.limit_events = rule->limit_events,
+		.limit_seconds = rule->limit_seconds,
+	};
 	if (policy->mode == KW_MODE_AUDIT && verdict > KW_AUDIT)
 		verdict = KW_AUDIT;
 	switch (verdict) {
@@ -72,15 +108,51 @@ static void fill_policy(struct kw_table *table, const struct kw_policy *policy, 
 			fill_cell(table, policy, number, operation, state);
 }
 
-/* Is there anything to decide about this operation? The canary always needs its slot. */
-static bool needs_slot(const struct kw_table *table, unsigned int operation)
+/* The same in every table. */
+static void fill_families(struct kw_table *table)
+{
+	const struct kw_operation *operation;
+
+	for (unsigned int i = 0; (operation = kw_operation(i)); i++) {
+		if (operation->family)
+			table->members[operation->family][operation->member] = i;
+		if (operation->firmware)
+			table->firmware[operation->firmware] = i;
+	}
+}
+
+static bool has_verdict(const struct kw_table *table, unsigned int operation)
 {
 	const struct kw_cell *cell = table->cells[operation];
 	uint64_t any = 0;
 
 	for (unsigned int state = 0; state < _KW_STATE_MAX; state++)
 		any |= cell[state].kill | cell[state].deny | cell[state].audit;
-	return any || operation == KW_OP_CANARY;
+	return any != 0;
+}
+
+/* The family whose members share this ioctl; of KVM_MEMORY_ENCRYPT_OP the first one. */
+static unsigned int family_of(unsigned int parent)
+{
+	const struct kw_operation *operation;
+
+	for (unsigned int i = 0; (operation = kw_operation(i)); i++)
+		if (operation->family && operation->parent == parent)
+			return operation->family;
+	return KW_FAMILY_NONE;
+}
+
+/* Is there anything to decide about this ioctl? The canary always needs its slot. */
+static bool needs_slot(const struct kw_table *table, unsigned int index)
+{
+	const struct kw_operation *operation;
+
+	if (index == KW_OP_CANARY || has_verdict(table, index))
+		return true;
+	for (unsigned int i = 0; (operation = kw_operation(i)); i++)
+		if (operation->family && operation->parent == index && has_verdict(table, i))
+			return true;
+	return false;
 }
 
 /* Puts an operation's numbers where the multiplier sends them; false: the slot is taken. */
@@ -96,26 +168,30 @@ static bool place(struct kw_table *table, unsigned int operation, uint32_t multi
 		slot = &table->slots[kw_slot_index(commands[i], multiplier)];
 		if (slot->command)
 			return false;
-		*slot = (struct kw_slot){commands[i], operation, op->scopes};
+		*slot = (struct kw_slot){commands[i], operation, op->scopes, family_of(operation)};
 	}
 	return true;
 }
 
-static bool place_all(struct kw_table *table, uint32_t multiplier)
+static bool place_all(struct kw_table *table, const bool *wanted, uint32_t multiplier)
 {
 	memset(table->slots, 0, sizeof(table->slots));
 	for (unsigned int i = 0; i < kw_operation_count(); i++)
-		if (needs_slot(table, i) && !place(table, i, multiplier))
+		if (wanted[i] && !place(table, i, multiplier))
 			return false;
 	return true;
 }
 
 static int choose_multiplier(struct kw_table *table, struct kw_diag *reterr)
 {
+	bool wanted[KW_OPERATIONS_MAX];
+
+	for (unsigned int i = 0; i < kw_operation_count(); i++)
+		wanted[i] = needs_slot(table, i);
 	for (uint32_t i = 1; i <= MULTIPLIERS_MAX; i++) {
 		uint32_t multiplier = i * GOLDEN_RATIO | 1;
 
-		if (!place_all(table, multiplier))
+		if (!place_all(table, wanted, multiplier))
 			continue;
 		table->slot_multiplier = multiplier;
 		return 0;
@@ -133,7 +209,7 @@ static int check_rules(const struct kw_policy *policy, struct kw_diag *reterr)
 		if (policy->rules[i].verdict < KW_DENY)
 			continue;
 		for (unsigned int j = 0; (operation = kw_operation(j)); j++) {
-			if (operation->refusable || !names_operation(&policy->rules[i], j))
+			if (operation->refusable || !kw_rule_names(&policy->rules[i], j))
 				continue;
 			kw_diag_set(reterr, policy->file, policy->rules[i].line, 0,
 				    "%s cannot be refused", operation->name);
@@ -174,6 +250,7 @@ int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw
 		return -ENOMEM;
 	rs->table.generation = generation;
 	rs->table.policies = set->count;
+	fill_families(&rs->table);
 	for (size_t i = 0; i < set->count; i++)
 		fill_policy(&rs->table, &set->policies[i], i);
 	r = choose_multiplier(&rs->table, reterr);
@@ -221,20 +298,20 @@ bool kw_ruleset_denies(const struct kw_ruleset *rs)
 	return false;
 }
 
-uint64_t kw_ruleset_match(const struct kw_ruleset *rs, unsigned int type,
-			  const struct kw_identity *who)
+uint64_t kw_ruleset_match(const struct kw_ruleset *rs, const struct kw_subject *subject)
 {
 	uint64_t matched = 0;
 
 	for (unsigned int i = 0; i < rs->table.policies; i++)
-		if (kw_selector_matches(&rs->table.selectors[i], who, type))
+		if (kw_selector_matches(&rs->table.selectors[i], subject->who, subject->type,
+					subject->flags))
 			matched |= 1ull << i;
 	return matched;
 }
 
 void kw_ruleset_explain(const struct kw_ruleset *rs, unsigned int operation, unsigned int state,
-			unsigned int type, const struct kw_identity *who, struct kw_decision *ret)
+			const struct kw_subject *subject, struct kw_decision *ret)
 {
 	kw_decide(&rs->table.cells[operation][state], rs->table.origins[operation][state],
-		  kw_ruleset_match(rs, type, who), ret);
+		  kw_ruleset_match(rs, subject), ret);
 }

@@ -29,15 +29,14 @@ const struct kw_rule *kw_ruleset_rule(const struct kw_ruleset *rs, unsigned int 
 /* Does a rule of a policy in enforce mode say deny? Then a backend that refuses is needed. */
 bool kw_ruleset_denies(const struct kw_ruleset *rs);
 
-/* The policies that apply to a VM of this type whose creator is who, one bit each. */
-uint64_t kw_ruleset_match(const struct kw_ruleset *rs, unsigned int type,
-			  const struct kw_identity *who);
+/* The policies that apply to a VM, one bit each. */
+uint64_t kw_ruleset_match(const struct kw_ruleset *rs, const struct kw_subject *subject);
 
 /*
- * The verdict for an operation in a state on a VM of this type whose creator is
- * who: the procedure of the BPF programs, run here.
+ * The verdict for an operation in a state on a VM: the procedure of the BPF
+ * programs, run here.
  */
 void kw_ruleset_explain(const struct kw_ruleset *rs, unsigned int operation, unsigned int state,
-			unsigned int type, const struct kw_identity *who, struct kw_decision *ret);
+			const struct kw_subject *subject, struct kw_decision *ret);
 
 #endif
