@@ -16,12 +16,42 @@ struct request {
 	__u32 entry;
 	__u32 kind; /* enum kw_event_kind */
 	__u32 type; /* enum kw_vm_type, in force */
+	__u32 family; /* enum kw_family */
+	__u32 ioctl_operation; /* .operation, before the family's memory was looked at */
+	__u32 suppressed; /* events before this one that were held back */
+	__u32 exception; /* the number of the one that applies, or 0 */
 };
 
-/* Most ioctls of a host leave here: not KVM's, or no rule names them. */
-static __always_inline bool worth_checking(__u32 command)
+static __always_inline bool has_dirty_registers(__u64 vcpu)
 {
-	return (command >> 8 & 0xff) == KW_IOC_TYPE && kw_interesting[command & 0xff];
+	return LOAD64(LOAD64(vcpu, struct kvm_vcpu, run), struct kvm_run, kvm_dirty_regs);
+}
+
+/*
+ * Where rules name SYNC_REGS, but not KVM_RUN itself: most calls of KVM_RUN are of
+ * vCPUs that are not sealed and bring no registers.
+ */
+static __noinline bool run_matters(__u64 file)
+{
+	__u64 vcpu;
+
+	if (LOAD64(file, struct file, f_op) != kw_fops[KW_SCOPE_VCPU])
+		return false;
+	vcpu = LOAD64(file, struct file, private_data);
+	return has_dirty_registers(vcpu) || vcpu_sealed(vcpu);
+}
+
+/* Most ioctls of a host leave here: not KVM's, or no rule names them. */
+static __always_inline bool worth_checking(__u32 command, __u64 file)
+{
+	__u8 interesting;
+
+	if ((command >> 8 & 0xff) != KW_IOC_TYPE)
+		return false;
+	interesting = kw_interesting[command & 0xff];
+	if (interesting != KW_INTERESTING_DIRTY)
+		return interesting;
+	return command == KW_CMD_RUN && run_matters(file);
 }
 
 /* Whose file is it? False: not KVM's. Any file can be given a KVM ioctl number. */
@@ -87,6 +117,8 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	e->vm_type = req->type;
 	e->vm_flags = vm->flags;
 	e->kvm_type = vm->kvm_type;
+	e->suppressed = req->suppressed;
+	e->exception = req->exception;
 	__builtin_memcpy(&e->caller, &vm->creator, sizeof(e->caller));
 	/* Whoever drops the last reference need not be the creator, nor have its mm. */
 	if (req->kind == KW_EVENT_VM_DESTROYED) {
@@ -108,33 +140,88 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	return 0;
 }
 
+/* Does an exception apply to the operation on this VM, now? Its number, or 0. */
+static __noinline __u32 find_exception(const struct request *req, const struct kw_vm *vm)
+{
+	struct kw_exception_key key = {.vm = vm->id, .operation = req->operation};
+	struct kw_exception *exception;
+
+	exception = bpf_map_lookup_elem(&exceptions, &key);
+	if (!exception || exception->until_ns <= bpf_ktime_get_boot_ns())
+		return 0;
+	__sync_fetch_and_add(&exception->uses, 1);
+	STAT(excepted);
+	return exception->id;
+}
+
+/*
+ * Is this event over its rule's limit? The first one of a VM, an operation and a
+ * state never is, and the next one that is written tells how many were not. Two
+ * CPUs at the turn of an interval may both begin it: that writes one too many.
+ */
+static __noinline bool is_over_limit(const struct kw_table *table, struct request *req,
+				     const struct kw_decision *decision, const struct kw_vm *vm)
+{
+	struct kw_limit fresh = {.since_ns = bpf_ktime_get_boot_ns(), .events = 1}, *limit;
+	struct kw_limit_key key = {
+		.vm = vm->id ?: 1ull << 63 | bpf_get_current_pid_tgid() >> 32,
+		.generation = table->generation,
+		.policy = decision->policy,
+		.operation = req->operation,
+		.state = req->state,
+	};
+	const struct kw_origin *origin;
+
+	origin = &table->origins[req->operation & (KW_OPERATIONS_MAX - 1)][req->state & 1]
+				[decision->policy & (KW_POLICIES_MAX - 1)];
+	if (!origin->limit_events)
+		return false;
+	limit = bpf_map_lookup_elem(&limits, &key);
+	if (!limit) {
+		bpf_map_update_elem(&limits, &key, &fresh, BPF_ANY);
+		return false;
+	}
+	if (fresh.since_ns - limit->since_ns >= origin->limit_seconds * 1000000000ull) {
+		limit->since_ns = fresh.since_ns;
+		limit->events = 1;
+	} else if (__sync_fetch_and_add(&limit->events, 1) >= origin->limit_events) {
+		__sync_fetch_and_add(&limit->suppressed, 1);
+		STAT(suppressed);
+		return true;
+	}
+	req->suppressed = limit->suppressed;
+	__sync_fetch_and_add(&limit->suppressed, -req->suppressed);
+	return false;
+}
+
 /*
  * Carries a decision out; returns 0 or the errno to refuse with. Killing means
  * SIGKILL to the caller's thread group and, where the backend can, refusal.
  */
-static __always_inline __u32 apply(const struct request *req, struct kw_decision *decision,
-				   struct kw_vm *vm, __u64 generation)
+static __always_inline __u32 apply(const struct kw_table *table, struct request *req,
+				   struct kw_decision *decision, struct kw_vm *vm)
 {
-	if (kw_backend == KW_BACKEND_TRACEPOINT) {
-		if (decision->verdict == KW_DENY)
-			decision->verdict = KW_AUDIT;
-		decision->error = 0;
-	}
-	switch (decision->verdict) {
-	case KW_ALLOW:
+	if (decision->verdict == KW_ALLOW)
 		return 0;
-	case KW_AUDIT:
-		__sync_fetch_and_add(&vm->audited, 1);
-		break;
-	case KW_DENY:
+	if (decision->verdict >= KW_DENY && kw_exceptions) {
+		req->exception = find_exception(req, vm);
+		if (req->exception)
+			decision->verdict = KW_ALLOW;
+	}
+	if (kw_backend == KW_BACKEND_TRACEPOINT && decision->verdict == KW_DENY)
+		decision->verdict = KW_AUDIT;
+	if (kw_backend == KW_BACKEND_TRACEPOINT || decision->verdict < KW_DENY)
+		decision->error = 0;
+	if (decision->verdict == KW_DENY) {
 		__sync_fetch_and_add(&vm->denied, 1);
-		break;
-	case KW_KILL:
+	} else if (decision->verdict == KW_KILL) {
 		bpf_send_signal(9 /* SIGKILL */);
 		__sync_fetch_and_add(&vm->killed, 1);
-		break;
+	} else {
+		__sync_fetch_and_add(&vm->audited, 1);
 	}
-	emit(req, decision, vm, generation);
+	if (!is_over_limit(table, req, decision, vm))
+		emit(req, decision, vm, table->generation);
 	return decision->error;
 }
 
@@ -156,6 +243,7 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 	vm->type = KW_TYPE_NONE;
 	if (creation)
 		vm->type = arg <= KW_TYPE_TDX ? arg : KW_TYPE_UNKNOWN;
+	vm->flags = kw_type_flags(vm->type);
 	if (creation && is_self(&vm->creator))
 		return 0;
 	req->type = vm->type;
@@ -165,7 +253,73 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 	if (creation && (decision.verdict <= KW_AUDIT ||
 			 (decision.verdict == KW_DENY && kw_backend == KW_BACKEND_TRACEPOINT)))
 		return 0;
-	return apply(req, &decision, vm, table->generation);
+	return apply(table, req, &decision, vm);
+}
+
+/*
+ * Which operation is it, of those that share the ioctl? The number is in memory
+ * that can be changed after this look: after.h looks again. KVM_SEV_* and
+ * KVM_TDX_* share numbers, too.
+ */
+static __noinline __u32 member_operation(const struct kw_table *table, const struct request *req,
+					 __u64 arg)
+{
+	__u32 number = KW_MEMBER_UNREADABLE, family = req->family, operation;
+
+	if (family == KW_FAMILY_RUN) {
+		number = has_dirty_registers(req->vcpu) ? KW_MEMBER_SYNC_REGS : 0;
+	} else if (bpf_probe_read_user(&number, sizeof(number), (void *)arg)) {
+		/* KVM_MEMORY_ENCRYPT_OP without an argument only asks whether there is SEV. */
+		if (!arg)
+			return req->operation;
+		number = KW_MEMBER_UNREADABLE;
+		STAT(unreadable);
+	} else if (number >= KW_MEMBER_UNREADABLE) {
+		return req->operation;
+	}
+	if (family == KW_FAMILY_SEV && req->type == KW_TYPE_TDX)
+		family = KW_FAMILY_TDX;
+	if (family >= _KW_FAMILY_MAX)
+		return req->operation;
+	operation = table->members[family][number & (KW_MEMBERS_MAX - 1)];
+	return operation ?: req->operation;
+}
+
+/*
+ * Takes down what was let pass, for after.h: as what it was let pass, and whether
+ * it would have been, were the vCPU sealed. Not 0 without memory.
+ */
+static __noinline int remember(const struct kw_table *table, const struct request *req,
+			       __u64 matched)
+{
+	struct kw_decision decision;
+	struct passed *pass;
+	__u32 op = req->operation & (KW_OPERATIONS_MAX - 1);
+
+	pass = bpf_task_storage_get(&passed, bpf_get_current_task_btf(), 0,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!pass) {
+		COUNT(no_memory);
+		return 1;
+	}
+	/* Registers that are not there yet when KVM_RUN begins may be there in a moment. */
+	if (req->family == KW_FAMILY_RUN)
+		op = table->members[KW_FAMILY_RUN][KW_MEMBER_SYNC_REGS] & (KW_OPERATIONS_MAX - 1);
+	kw_decide(&table->cells[op][KW_STATE_SEALED], table->origins[op][KW_STATE_SEALED], matched,
+		  &decision);
+	pass->kvm = req->kvm;
+	pass->vcpu = req->vcpu;
+	pass->generation = table->generation;
+	pass->command = req->command;
+	pass->operation = req->operation;
+	pass->ioctl_operation = req->ioctl_operation;
+	pass->entry = req->entry;
+	pass->scope = req->scope;
+	pass->type = req->type;
+	pass->active = kw_svm && LOAD8(req->kvm, struct kvm_svm, sev_info.active);
+	pass->sealed_operation = op;
+	pass->sealed_refused = decision.verdict >= KW_DENY;
+	return 0;
 }
 
 /* An ioctl on a VM, a vCPU or a device. */
@@ -174,10 +328,10 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	struct kw_decision decision;
 	__u64 task = bpf_get_current_task();
 	__u64 mm = LOAD64(task, struct task_struct, mm);
-	__u64 vcpu;
+	__u64 vcpu, matched;
 	struct kw_vm *vm;
 	bool es = false;
-	__u32 op = req->operation & (KW_OPERATIONS_MAX - 1);
+	__u32 op;
 
 	/* KVM answers EIO to anyone but the process that made the VM. */
 	if (LOAD64(req->kvm, struct kvm, mm) != mm)
@@ -192,12 +346,12 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 		return 12 /* ENOMEM: who it is cannot be known, so nothing may pass */;
 	/* No policy applies to a daemon's own VM, which has one vCPU that never runs. */
 	if (vm->flags & KW_VM_CANARY) {
-		if (op != KW_OP_CANARY || (__u32)arg != kw_canary_argument)
+		if (req->operation != KW_OP_CANARY || (__u32)arg != kw_canary_argument)
 			return 0;
 		STAT(canary[req->entry & 1]);
 		return kw_backend == KW_BACKEND_TRACEPOINT ? 0 : KW_CANARY_ERRNO;
 	}
-	if (op == KW_OP_CANARY)
+	if (req->operation == KW_OP_CANARY)
 		return 0;
 
 	vcpu = req->vcpu ?: first_vcpu(req->kvm);
@@ -221,9 +375,17 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	if (req->vcpu && (es || (vm->flags & KW_VM_PROTECTED_STATE)) && vcpu_busy(req->vcpu))
 		req->state = KW_STATE_SEALED;
 
-	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1],
-		  vm_matched(table, vm, es), &decision);
-	return apply(req, &decision, vm, table->generation);
+	if (req->family)
+		req->operation = member_operation(table, req, arg);
+	op = req->operation & (KW_OPERATIONS_MAX - 1);
+	matched = vm_matched(table, vm, es);
+	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1], matched,
+		  &decision);
+	if (kw_after && decision.verdict <= KW_AUDIT &&
+	    (req->family || es || (vm->flags & KW_VM_PROTECTED_STATE)) &&
+	    remember(table, req, matched))
+		return 12 /* ENOMEM */;
+	return apply(table, req, &decision, vm);
 }
 
 /* The decision on one ioctl: 0, or the errno to refuse it with. */
@@ -245,6 +407,8 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 	if (!find_target(&req, file) || !(slot->scopes & (1u << req.scope)))
 		return 0;
 	req.operation = slot->operation;
+	req.ioctl_operation = slot->operation;
+	req.family = slot->family;
 	if (req.scope == KW_SCOPE_SYSTEM)
 		return check_system(table, &req, arg);
 	return check_vm(table, &req, arg);

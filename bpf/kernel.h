@@ -151,8 +151,14 @@ struct mutex {
 	} owner; /* the task, and three bits of flags */
 };
 
+/* Of the caller's shared memory: another thread can change it at any time. */
+struct kvm_run {
+	__u64 kvm_dirty_regs;
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
+	struct kvm_run *run;
 	struct mutex mutex; /* taken by each ioctl on the vCPU, after our look at it */
 	int vcpu_idx;
 	struct kvm_vcpu_arch arch;
@@ -164,7 +170,12 @@ struct kvm_device {
 
 /* Private to kvm_amd; struct kvm is its first member. */
 struct kvm_sev_info {
+	_Bool active;
 	_Bool es_active;
+};
+
+struct kvm_enable_cap {
+	__u32 cap;
 };
 
 struct kvm_svm {

@@ -6,6 +6,7 @@
  *   kw_fmod, kw_fmod_compat        the same by modify-return, for kernels whose lsm= lacks bpf
  *   kw_tp_enter, kw_tp_exit        raw syscall tracepoints: audit, kill, and record births
  *   kw_vm_init, kw_vm_destroy      birth and end of VMs, where trampolines work
+ *   kw_after_*                     behind the hooks, where trampolines work: see after.h
  *   kw_files                       iterator over open files: learns KVM's f_ops, adopts VMs
  *
  * The daemon loads those of one backend, all or none.
@@ -19,7 +20,7 @@
 
 #include "kvmwarden.h"
 
-#include "check.h"
+#include "after.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -44,7 +45,7 @@ static __always_inline int refuse(__u32 error)
 static __always_inline int decide_ioctl(struct file *file, unsigned int command, unsigned long arg,
 					int earlier, __u32 entry)
 {
-	if (!worth_checking(command) || earlier)
+	if (!worth_checking(command, (__u64)file) || earlier)
 		return earlier;
 	return refuse(check((__u64)file, command, arg, entry));
 }
@@ -86,6 +87,54 @@ int BPF_PROG(kw_vm_destroy, struct kvm *kvm)
 {
 	vm_destroyed((__u64)kvm);
 	return 0;
+}
+
+SEC("fentry/kvm_arch_vcpu_ioctl")
+int BPF_PROG(kw_after_vcpu, struct file *file, unsigned int command)
+{
+	return on_registers(LOAD64((__u64)file, struct file, private_data), command, false);
+}
+
+SEC("fentry/__set_regs")
+int BPF_PROG(kw_after_regs, struct kvm_vcpu *vcpu)
+{
+	return on_registers((__u64)vcpu, KW_CMD_SET_REGS, true);
+}
+
+SEC("fentry/__set_sregs")
+int BPF_PROG(kw_after_sregs, struct kvm_vcpu *vcpu)
+{
+	return on_registers((__u64)vcpu, KW_CMD_SET_SREGS, true);
+}
+
+SEC("fentry/kvm_vcpu_ioctl_x86_set_vcpu_events")
+int BPF_PROG(kw_after_events, struct kvm_vcpu *vcpu)
+{
+	return on_registers((__u64)vcpu, KW_CMD_RUN, true);
+}
+
+SEC("fentry/kvm_arch_vcpu_ioctl_set_fpu")
+int BPF_PROG(kw_after_fpu, struct kvm_vcpu *vcpu)
+{
+	return on_registers((__u64)vcpu, KW_CMD_SET_FPU, false);
+}
+
+SEC("fentry/kvm_vm_ioctl_enable_cap")
+int BPF_PROG(kw_after_cap, struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	return on_capability((__u64)kvm, LOAD32((__u64)cap, struct kvm_enable_cap, cap));
+}
+
+SEC("fentry/sev_issue_cmd_external_user")
+int BPF_PROG(kw_after_firmware, struct file *file, unsigned int command)
+{
+	return on_firmware(command);
+}
+
+SEC("fexit/sev_mem_enc_ioctl")
+int BPF_PROG(kw_after_encrypt, struct kvm *kvm, void *argument, int ret)
+{
+	return on_encrypt_op((__u64)kvm, ret);
 }
 
 /*
@@ -148,10 +197,10 @@ int BPF_PROG(kw_tp_enter, struct pt_regs *regs, long nr)
 	struct call call = {};
 	__u64 file;
 
-	if (!is_ioctl(regs, nr, &call) || !worth_checking(call.command))
+	if (!is_ioctl(regs, nr, &call) || (call.command >> 8 & 0xff) != KW_IOC_TYPE)
 		return 0;
 	file = file_of_fd(call.fd);
-	if (file)
+	if (file && worth_checking(call.command, file))
 		check(file, call.command, call.arg, call.entry);
 	return 0;
 }

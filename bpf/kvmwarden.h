@@ -24,6 +24,9 @@
 #define KW_IOC_TYPE 0xae
 #define KW_CMD_CREATE_VM 0xae01u
 #define KW_CMD_RUN 0xae80u
+#define KW_CMD_SET_REGS 0x4090ae82u
+#define KW_CMD_SET_SREGS 0x4138ae84u
+#define KW_CMD_SET_FPU 0x41a0ae8du
 
 /*
  * An ioctl number KVM does not implement (it answers EINVAL or ENOTTY). The
@@ -293,6 +296,13 @@ struct kw_match {
 struct kw_selector {
 	struct kw_match match;
 	struct kw_match except;
+};
+
+/* Which calls of an ioctl have to be looked at. */
+enum kw_interest {
+	KW_INTERESTING_NO,
+	KW_INTERESTING_DIRTY, /* KVM_RUN, where rules name SYNC_REGS but not KVM_RUN itself */
+	KW_INTERESTING_YES,
 };
 
 /* Which operation a 32-bit ioctl number is; .command 0 is an empty slot. */

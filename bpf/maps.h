@@ -8,6 +8,7 @@
 
 /* Set by the daemon before loading. */
 const volatile __u32 kw_backend = KW_BACKEND_NONE; /* enum kw_backend_id */
+const volatile _Bool kw_after = 0; /* the programs of after.h are loaded, too */
 const volatile _Bool kw_svm = 0; /* struct kvm is embedded in kvm_amd's struct kvm_svm */
 
 /*
@@ -26,10 +27,13 @@ __u32 kw_canary_argument;
 __u32 kw_sweep;
 
 /*
- * By the low byte of an ioctl number: may a rule name it? While tables are
- * exchanged this covers both. Everything else leaves the hook here.
+ * By the low byte of an ioctl number: may a rule name it (enum kw_interest)? While
+ * tables are exchanged this covers both. Everything else leaves the hook here.
  */
 __u8 kw_interesting[256];
+
+/* How many exceptions there may be in the map: 0 saves looking. */
+__u32 kw_exceptions;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -49,6 +53,48 @@ struct {
 	__type(key, int);
 	__type(value, struct kw_vm);
 } scratch SEC(".maps");
+
+/*
+ * What the hook let pass and KVM might carry out otherwise: see after.h. Of the
+ * ioctl that the task is in, or of an earlier one.
+ */
+struct passed {
+	__u64 kvm;
+	__u64 vcpu; /* or 0 */
+	__u64 generation; /* of the table that decided */
+	__u32 command;
+	__u32 operation; /* that the hook saw */
+	__u32 ioctl_operation; /* the one that is decided where a number is not known */
+	__u16 entry;
+	__u16 scope;
+	__u16 type; /* in force: enum kw_vm_type */
+	__u16 active; /* the VM was an SEV one */
+	__u32 sealed_operation; /* what the vCPU would be asked for if it were sealed by then ... */
+	__u32 sealed_refused; /* ... and whether that would be refused */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct passed);
+} passed SEC(".maps");
+
+/* The daemon writes them, the programs take them for void once their time is over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KW_EXCEPTIONS_MAX);
+	__type(key, struct kw_exception_key);
+	__type(value, struct kw_exception);
+} exceptions SEC(".maps");
+
+/* What is pushed out of it starts anew: its next event is a first one, and written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, KW_LIMITS_MAX);
+	__type(key, struct kw_limit_key);
+	__type(value, struct kw_limit);
+} limits SEC(".maps");
 
 struct table_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

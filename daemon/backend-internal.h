@@ -9,7 +9,7 @@
 #include "canary.h"
 #include "kvmwarden.skel.h"
 
-#define KW_LINKS_MAX 8
+#define KW_LINKS_MAX 16
 
 struct kw_backend {
 	unsigned int id;
@@ -17,6 +17,9 @@ struct kw_backend {
 	struct bpf_link *links[KW_LINKS_MAX];
 	const char *programs[KW_LINKS_MAX]; /* their names */
 	size_t link_count;
+	const char *unwatched[KW_LINKS_MAX]; /* see kw_backend_unwatched() */
+	size_t unwatched_count;
+	bool watching;
 	struct ring_buffer *ring;
 	struct kw_counters *counters; /* mapped */
 	uint64_t unheard; /* see kw_backend_unheard() */

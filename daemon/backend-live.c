@@ -22,6 +22,19 @@ bool kw_backend_refuses(const struct kw_backend *b)
 	return b->id == KW_BACKEND_LSM || b->id == KW_BACKEND_FMOD_RET;
 }
 
+/* Which calls of this ioctl have to be looked at: enum kw_interest. */
+static enum kw_interest interest_in(const struct kw_table *table, const struct kw_slot *slot)
+{
+	const struct kw_cell *cell = table->cells[slot->operation];
+
+	if (slot->command != KW_CMD_RUN)
+		return KW_INTERESTING_YES;
+	for (unsigned int state = 0; state < _KW_STATE_MAX; state++)
+		if (cell[state].kill | cell[state].deny | cell[state].audit)
+			return KW_INTERESTING_YES;
+	return KW_INTERESTING_DIRTY;
+}
+
 /*
  * The order matters: the table is complete before it is in force, and the quick
  * way out of the hooks (kw_interesting) covers the old and the new table while
@@ -36,7 +49,7 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 		    .btf_key_type_id = bpf_map__btf_key_type_id(like),
 		    .btf_value_type_id = bpf_map__btf_value_type_id(like));
 	volatile __u8 *interesting = b->skel->bss->kw_interesting;
-	__u8 wanted[256] = {};
+	__u8 wanted[256] = {}, both;
 	_cleanup_close_ int fd = -1;
 	__u32 zero = 0;
 	size_t i;
@@ -51,10 +64,12 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 		return -errno;
 	for (i = 0; i < KW_SLOTS; i++)
 		if (rules->table.slots[i].command)
-			wanted[rules->table.slots[i].command & 0xff] = 1;
-	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++)
-		if (wanted[i])
-			interesting[i] = 1;
+			wanted[rules->table.slots[i].command & 0xff] =
+				interest_in(&rules->table, &rules->table.slots[i]);
+	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++) {
+		both = wanted[i] > interesting[i] ? wanted[i] : interesting[i];
+		interesting[i] = both;
+	}
 	if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.tables), &zero, &fd, BPF_ANY) < 0)
 		return -errno;
 	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++)
@@ -152,6 +167,10 @@ int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
 		sum.adopted += each[i].adopted;
 		for (unsigned int entry = 0; entry < _KW_ENTRY_MAX; entry++)
 			sum.canary[entry] += each[i].canary[entry];
+		sum.suppressed += each[i].suppressed;
+		sum.excepted += each[i].excepted;
+		sum.unreadable += each[i].unreadable;
+		sum.races += each[i].races;
 	}
 	*ret = sum;
 	return 0;

@@ -45,21 +45,35 @@ static int remember_libbpf(enum libbpf_print_level level, const char *format, va
 struct hook {
 	const char *program;
 	unsigned int backends; /* one bit per enum kw_backend_id */
-	bool compat; /* needed only where the kernel has a separate compat hook */
+	enum {
+		ALWAYS,
+		COMPAT, /* needed only where the kernel has a separate compat hook */
+		AFTER, /* looks behind the hooks; without it they are less, but not nothing */
+		AFTER_SVM, /* the same, in kvm_amd and below */
+	} need;
 };
 
 #define TRAMPOLINES (1u << KW_BACKEND_LSM | 1u << KW_BACKEND_FMOD_RET)
 
 static const struct hook hooks[] = {
 	/* Births and ends first: a VM made while we attach is then recorded by one or the other. */
-	{"kw_vm_init", TRAMPOLINES, false},
-	{"kw_vm_destroy", TRAMPOLINES, false},
-	{"kw_lsm", 1u << KW_BACKEND_LSM, false},
-	{"kw_lsm_compat", 1u << KW_BACKEND_LSM, true},
-	{"kw_fmod", 1u << KW_BACKEND_FMOD_RET, false},
-	{"kw_fmod_compat", 1u << KW_BACKEND_FMOD_RET, true},
-	{"kw_tp_enter", 1u << KW_BACKEND_TRACEPOINT, false},
-	{"kw_tp_exit", 1u << KW_BACKEND_TRACEPOINT, false},
+	{"kw_vm_init", TRAMPOLINES, ALWAYS},
+	{"kw_vm_destroy", TRAMPOLINES, ALWAYS},
+	/* These do nothing but for what went through the hooks. */
+	{"kw_after_vcpu", TRAMPOLINES, AFTER},
+	{"kw_after_regs", TRAMPOLINES, AFTER},
+	{"kw_after_sregs", TRAMPOLINES, AFTER},
+	{"kw_after_events", TRAMPOLINES, AFTER},
+	{"kw_after_fpu", TRAMPOLINES, AFTER},
+	{"kw_after_cap", TRAMPOLINES, AFTER},
+	{"kw_after_firmware", TRAMPOLINES, AFTER_SVM},
+	{"kw_after_encrypt", TRAMPOLINES, AFTER_SVM},
+	{"kw_lsm", 1u << KW_BACKEND_LSM, ALWAYS},
+	{"kw_lsm_compat", 1u << KW_BACKEND_LSM, COMPAT},
+	{"kw_fmod", 1u << KW_BACKEND_FMOD_RET, ALWAYS},
+	{"kw_fmod_compat", 1u << KW_BACKEND_FMOD_RET, COMPAT},
+	{"kw_tp_enter", 1u << KW_BACKEND_TRACEPOINT, ALWAYS},
+	{"kw_tp_exit", 1u << KW_BACKEND_TRACEPOINT, ALWAYS},
 };
 
 _Static_assert(KW_ARRAY_SIZE(hooks) <= KW_LINKS_MAX, "room for every link");
@@ -69,8 +83,40 @@ static bool hook_wanted(const struct hook *hook, unsigned int id,
 {
 	if (!(hook->backends & 1u << id))
 		return false;
-	/* Kernels without it pass 32-bit callers through the native hook. */
-	return !hook->compat || facts->security_file_ioctl_compat != KW_FACT_NO;
+	switch (hook->need) {
+	case COMPAT:
+		/* Kernels without it pass 32-bit callers through the native hook. */
+		return facts->security_file_ioctl_compat != KW_FACT_NO;
+	case AFTER_SVM:
+		return facts->kvm_amd == KW_FACT_YES;
+	case ALWAYS:
+	case AFTER:
+		break;
+	}
+	return true;
+}
+
+/*
+ * Decides which programs are loaded. Of those that look behind the hooks, some
+ * are on functions that a compiler may have made vanish.
+ */
+static void choose_programs(struct kw_backend *b, const struct kw_kernel_facts *facts)
+{
+	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
+		struct bpf_program *prog =
+			bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
+		const char *function = strchr(bpf_program__section_name(prog), '/') + 1;
+		bool wanted = hook_wanted(&hooks[i], b->id, facts);
+
+		if (wanted && (hooks[i].need == AFTER || hooks[i].need == AFTER_SVM)) {
+			wanted = bpf_program__set_attach_target(prog, 0, function) == 0;
+			b->watching |= wanted;
+			if (!wanted)
+				b->unwatched[b->unwatched_count++] = function;
+		}
+		bpf_program__set_autoload(prog, wanted);
+	}
+	b->skel->rodata->kw_after = b->watching;
 }
 
 /*
@@ -87,7 +133,6 @@ static uint64_t find_unheard(const struct kw_backend *b)
 
 static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool pin, char **reterr)
 {
-	struct bpf_program *prog;
 	int r, fd;
 
 	b->skel = kvmwarden_bpf__open();
@@ -98,10 +143,7 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 		return kw_fail(-errno, reterr, "no random number: %s", strerror(errno));
 	b->skel->rodata->kw_svm = facts->kvm_amd == KW_FACT_YES;
 	b->skel->rodata->kw_typed_loads = facts->bpf_rdonly_cast == KW_FACT_YES;
-	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
-		prog = bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
-		bpf_program__set_autoload(prog, hook_wanted(&hooks[i], b->id, facts));
-	}
+	choose_programs(b, facts);
 	if (pin) {
 		/* Sequence numbers and VM ids go on where an earlier daemon's ended. */
 		fd = bpf_obj_get(KW_PINS_COUNTERS);
@@ -161,15 +203,15 @@ static int learn(struct kw_backend *b, char **reterr)
 	return 0;
 }
 
-static int attach(struct kw_backend *b, const struct kw_kernel_facts *facts, char **reterr)
+static int attach(struct kw_backend *b, char **reterr)
 {
 	struct bpf_program *prog;
 	struct bpf_link *link;
 
 	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
-		if (!hook_wanted(&hooks[i], b->id, facts))
-			continue;
 		prog = bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
+		if (!bpf_program__autoload(prog))
+			continue;
 		link = bpf_program__attach(prog);
 		if (!link)
 			return kw_fail(-errno, reterr, "cannot attach %s to %s: %s",
@@ -277,7 +319,7 @@ static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
 	b->ring = ring_buffer__new(bpf_map__fd(b->skel->maps.events), on_event, b, NULL);
 	if (!b->ring)
 		return kw_fail(-errno, reterr, "cannot map the ring buffer: %s", strerror(errno));
-	r = attach(b, facts, reterr);
+	r = attach(b, reterr);
 	if (r < 0)
 		return r;
 	r = prove(b, reterr);

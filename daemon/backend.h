@@ -75,6 +75,41 @@ int kw_backend_stats(const struct kw_backend *backend, struct kw_stats *ret);
 uint64_t kw_backend_missed(const struct kw_backend *backend);
 
 /*
+ * Is what KVM carries out compared with what the hooks let pass (bpf/after.h)?
+ * *ret are the functions of the kernel that should be looked at and are not there
+ * to be, *ret_count of them, borrowed.
+ */
+bool kw_backend_watches(const struct kw_backend *backend, const char *const **ret,
+			size_t *ret_count);
+
+/*
+ * Lets an operation on a VM pass for a while; replaces an exception that is there.
+ * -E2BIG: there are KW_EXCEPTIONS_MAX.
+ */
+int kw_backend_except(struct kw_backend *backend, const struct kw_exception_key *key,
+		      const struct kw_exception *exception);
+
+/*
+ * Calls visit for each exception, in no order, until it returns < 0; those it
+ * returns 1 for are removed.
+ */
+int kw_backend_each_exception(struct kw_backend *backend,
+			      int (*visit)(void *userdata, const struct kw_exception_key *key,
+					   const struct kw_exception *exception),
+			      void *userdata);
+
+/*
+ * Calls is_over for each limit that holds events back. Where it says so the limit is
+ * forgotten, so that the next event counts as a first one, and tell gets the total.
+ */
+void kw_backend_end_limits(struct kw_backend *backend,
+			  bool (*is_over)(void *userdata, const struct kw_limit_key *key,
+					  const struct kw_limit *limit),
+			  void (*tell)(void *userdata, const struct kw_limit_key *key,
+				       const struct kw_limit *limit),
+			  void *userdata);
+
+/*
  * Walks over all open files of the host: adopts VMs without a record, refreshes
  * the records' vCPUs and state. Where births and ends are not hooked (tracepoint)
  * records that two walks in a row did not meet are removed, each after being

@@ -70,6 +70,9 @@
 #undef MEMBER
 _Static_assert(KVM_CREATE_VM == KW_CMD_CREATE_VM, "the number of KVM_CREATE_VM differs");
 _Static_assert(KVM_RUN == KW_CMD_RUN, "the number of KVM_RUN differs");
+_Static_assert(KVM_SET_REGS == KW_CMD_SET_REGS, "the number of KVM_SET_REGS differs");
+_Static_assert(KVM_SET_SREGS == KW_CMD_SET_SREGS, "the number of KVM_SET_SREGS differs");
+_Static_assert(KVM_SET_FPU == KW_CMD_SET_FPU, "the number of KVM_SET_FPU differs");
 _Static_assert(KVMIO == KW_IOC_TYPE, "the type of KVM's ioctls differs");
 
 enum operation_index {

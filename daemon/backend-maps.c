@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The small maps of a backend: exceptions, and limits of events. */
+#include <errno.h>
+
+#include <bpf/bpf.h>
+
+#include "backend-internal.h"
+#include "util.h"
+
+bool kw_backend_watches(const struct kw_backend *b, const char *const **ret, size_t *ret_count)
+{
+	*ret = b->unwatched;
+	*ret_count = b->unwatched_count;
+	return b->watching;
+}
+
+/* The programs look into the map only while this says that there is something in it. */
+static void count_exceptions(struct kw_backend *b)
+{
+	int map = bpf_map__fd(b->skel->maps.exceptions);
+	struct kw_exception_key key, *at = NULL;
+	uint32_t count = 0;
+
+	while (bpf_map_get_next_key(map, at, &key) == 0) {
+		at = &key;
+		count++;
+	}
+	b->skel->bss->kw_exceptions = count;
+}
+
+int kw_backend_except(struct kw_backend *b, const struct kw_exception_key *key,
+		      const struct kw_exception *exception)
+{
+	int map = bpf_map__fd(b->skel->maps.exceptions);
+
+	if (bpf_map_update_elem(map, key, exception, BPF_ANY) < 0)
+		return -errno;
+	count_exceptions(b);
+	return 0;
+}
+
+int kw_backend_each_exception(struct kw_backend *b,
+			      int (*visit)(void *userdata, const struct kw_exception_key *key,
+					   const struct kw_exception *exception),
+			      void *userdata)
+{
+	int map = bpf_map__fd(b->skel->maps.exceptions), r = 0;
+	struct kw_exception_key key, next;
+	struct kw_exception exception;
+	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
+
+	while (more && r >= 0) {
+		/* Before the entry goes away: without it the walk would start anew. */
+		more = bpf_map_get_next_key(map, &key, &next) == 0;
+		if (bpf_map_lookup_elem(map, &key, &exception) == 0) {
+			r = visit(userdata, &key, &exception);
+			if (r > 0)
+				bpf_map_delete_elem(map, &key);
+		}
+		key = next;
+	}
+	count_exceptions(b);
+	return r < 0 ? r : 0;
+}
+
+void kw_backend_end_limits(struct kw_backend *b,
+			  bool (*is_over)(void *userdata, const struct kw_limit_key *key,
+					  const struct kw_limit *limit),
+			  void (*tell)(void *userdata, const struct kw_limit_key *key,
+				       const struct kw_limit *limit),
+			  void *userdata)
+{
+	int map = bpf_map__fd(b->skel->maps.limits);
+	struct kw_limit_key key, next;
+	struct kw_limit limit;
+	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
+
+	while (more) {
+		more = bpf_map_get_next_key(map, &key, &next) == 0;
+		if (bpf_map_lookup_elem(map, &key, &limit) == 0 && limit.suppressed &&
+		    is_over(userdata, &key, &limit) &&
+		    bpf_map_lookup_and_delete_elem(map, &key, &limit) == 0 && limit.suppressed)
+			tell(userdata, &key, &limit);
+		key = next;
+	}
+}
