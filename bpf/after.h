@@ -112,6 +112,7 @@ static __always_inline int on_capability(__u64 kvm, __u32 number)
 
 	if (!pass)
 		return 0;
+	barrier_var(number); /* as in on_firmware() */
 	if (number < KW_MEMBER_UNREADABLE)
 		operation = table->members[KW_FAMILY_CAP][number & (KW_MEMBERS_MAX - 1)];
 	return on_member(table, pass, operation ?: pass->ioctl_operation);
@@ -126,6 +127,7 @@ static __always_inline int on_firmware(__u32 command)
 	if (!pass || !pass->kvm || !table || pass->generation != table->generation ||
 	    command >= KW_FIRMWARE_MAX)
 		return 0;
+	barrier_var(command); /* or clang drops the mask, and the verifier the bound */
 	return on_member(table, pass, table->firmware[command & (KW_FIRMWARE_MAX - 1)]);
 }
 

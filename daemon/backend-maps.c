@@ -63,24 +63,27 @@ int kw_backend_each_exception(struct kw_backend *b,
 	return r < 0 ? r : 0;
 }
 
-void kw_backend_end_limits(struct kw_backend *b,
-			  bool (*is_over)(void *userdata, const struct kw_limit_key *key,
+size_t kw_backend_end_limits(struct kw_backend *b,
+			     bool (*is_over)(void *userdata, const struct kw_limit_key *key,
+					     const struct kw_limit *limit),
+			     void (*tell)(void *userdata, const struct kw_limit_key *key,
 					  const struct kw_limit *limit),
-			  void (*tell)(void *userdata, const struct kw_limit_key *key,
-				       const struct kw_limit *limit),
-			  void *userdata)
+			     void *userdata)
 {
 	int map = bpf_map__fd(b->skel->maps.limits);
 	struct kw_limit_key key, next;
 	struct kw_limit limit;
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
+	size_t waiting = 0;
 
-	while (more) {
+	for (; more; key = next) {
 		more = bpf_map_get_next_key(map, &key, &next) == 0;
-		if (bpf_map_lookup_elem(map, &key, &limit) == 0 && limit.suppressed &&
-		    is_over(userdata, &key, &limit) &&
-		    bpf_map_lookup_and_delete_elem(map, &key, &limit) == 0 && limit.suppressed)
+		if (bpf_map_lookup_elem(map, &key, &limit) < 0 || !limit.suppressed)
+			continue;
+		if (!is_over(userdata, &key, &limit))
+			waiting++;
+		else if (bpf_map_lookup_and_delete_elem(map, &key, &limit) == 0 && limit.suppressed)
 			tell(userdata, &key, &limit);
-		key = next;
 	}
+	return waiting;
 }

@@ -101,13 +101,14 @@ int kw_backend_each_exception(struct kw_backend *backend,
 /*
  * Calls is_over for each limit that holds events back. Where it says so the limit is
  * forgotten, so that the next event counts as a first one, and tell gets the total.
+ * Returns how many hold events back and are not over.
  */
-void kw_backend_end_limits(struct kw_backend *backend,
-			  bool (*is_over)(void *userdata, const struct kw_limit_key *key,
+size_t kw_backend_end_limits(struct kw_backend *backend,
+			     bool (*is_over)(void *userdata, const struct kw_limit_key *key,
+					     const struct kw_limit *limit),
+			     void (*tell)(void *userdata, const struct kw_limit_key *key,
 					  const struct kw_limit *limit),
-			  void (*tell)(void *userdata, const struct kw_limit_key *key,
-				       const struct kw_limit *limit),
-			  void *userdata);
+			     void *userdata);
 
 /*
  * Walks over all open files of the host: adopts VMs without a record, refreshes

@@ -189,7 +189,8 @@ int kw_client_reply(struct kw_client *client, json_t **ret, bool *ret_continues,
 	return *ret ? 0 : -ENOMEM;
 }
 
-int kw_client_ask(const char *path, const char *method, json_t **ret, char **reterr)
+int kw_client_ask(const char *path, const char *method, json_t *parameters, json_t **ret,
+		  char **reterr)
 {
 	_cleanup_(kw_client_free_cleanup) struct kw_client *client = NULL;
 	bool continues;
@@ -198,7 +199,7 @@ int kw_client_ask(const char *path, const char *method, json_t **ret, char **ret
 	r = kw_client_connect(path, &client, reterr);
 	if (r < 0)
 		return r;
-	r = kw_client_call(client, method, NULL, false, reterr);
+	r = kw_client_call(client, method, parameters, false, reterr);
 	if (r < 0)
 		return r;
 	return kw_client_reply(client, ret, &continues, reterr);
@@ -222,12 +223,13 @@ enum kw_exit kw_client_exit(int error)
 	return KW_EXIT_OS;
 }
 
-int kw_client_ask_or_complain(const struct kw_cli *cli, const char *method, json_t **ret)
+int kw_client_ask_or_complain(const struct kw_cli *cli, const char *method, json_t *parameters,
+			      json_t **ret)
 {
 	_cleanup_free_ char *sentence = NULL;
 	int r;
 
-	r = kw_client_ask(cli->socket, method, ret, &sentence);
+	r = kw_client_ask(cli->socket, method, parameters, ret, &sentence);
 	if (r == 0)
 		return KW_EXIT_OK;
 	fprintf(stderr, "kvmwarden: %s\n", sentence ? sentence : strerror(-r));

@@ -32,14 +32,16 @@ int kw_client_reply(struct kw_client *client, json_t **ret, bool *ret_continues,
 /* From here on replies may take for ever: events do. */
 void kw_client_wait_for_ever(struct kw_client *client);
 
-/* Connects, calls without parameters, and waits for the one reply. */
-int kw_client_ask(const char *path, const char *method, json_t **ret, char **reterr);
+/* Connects, calls, and waits for the one reply; parameters is borrowed and may be NULL. */
+int kw_client_ask(const char *path, const char *method, json_t *parameters, json_t **ret,
+		  char **reterr);
 
 /* Which exit status an error is. */
 enum kw_exit kw_client_exit(int error);
 
 /* As kw_client_ask(); prints the sentence and returns an exit status. */
-int kw_client_ask_or_complain(const struct kw_cli *cli, const char *method, json_t **ret);
+int kw_client_ask_or_complain(const struct kw_cli *cli, const char *method, json_t *parameters,
+			      json_t **ret);
 
 /* Prints value as JSON, indented on a terminal; returns an exit status. */
 int kw_client_print_json(json_t *value);

@@ -63,7 +63,7 @@ static bool is_implied(const struct kw_rule *rule, unsigned int index)
 
 static void print_policy(const struct kw_policy *policy)
 {
-	printf("%s: %s%s\n", policy->name, policy->mode == KW_MODE_AUDIT ? "audit" : "enforce",
+	printf("%s: %s%s\n", policy->name, kw_mode_name(policy->mode),
 	       policy->selector.match.tests ? "" : ", every VM");
 	printf("  from %s\n", policy->file);
 	if (policy->description)
@@ -151,7 +151,7 @@ static json_t *policy_json(const struct kw_policy *policy)
 
 	return json_pack("{s:s, s:s?, s:o, s:s, s:o, s:o, s:o}", "policy", policy->name,
 			 "description", policy->description, "file", kw_json_text(policy->file),
-			 "mode", policy->mode == KW_MODE_AUDIT ? "audit" : "enforce", "match",
+			 "mode", kw_mode_name(policy->mode), "match",
 			 match_json(&selector->match, &policy->match), "except",
 			 selector->except.tests ? match_json(&selector->except, &policy->except)
 						: json_null(),

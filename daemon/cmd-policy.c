@@ -16,11 +16,14 @@ static const char help[] =
 	"       kvmwarden policy explain [OPTION...] --type TYPE --state STATE --op OPERATION\n"
 	"       kvmwarden policy explain [OPTION...] --all\n"
 	"       kvmwarden policy groups [--json]\n"
+	"       kvmwarden policy mode NAME audit|enforce|file\n"
 	"       kvmwarden policy show [--json] [--policy-dir DIR]...\n"
 	"\n"
 	"check    reads each file, then takes all of them as one set; exit status 1 if any is bad\n"
 	"explain  the verdict on an operation, and the line of the policy that decides\n"
 	"groups   the groups of operations that rules can name\n"
+	"mode     switches one policy of the running daemon, without touching its file; file:\n"
+	"           back to what the file says\n"
 	"show     the policies of the drop-in directories, in their order\n"
 	"\n"
 	"options of explain:\n"
@@ -137,9 +140,8 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(const struct kw_cli *cli, int argc, char **argv);
 	} parts[] = {
-		{"check", kw_policy_check},
-		{"explain", kw_policy_explain},
-		{"groups", kw_policy_groups},
+		{"check", kw_policy_check},   {"explain", kw_policy_explain},
+		{"groups", kw_policy_groups}, {"mode", kw_policy_mode},
 		{"show", kw_policy_show},
 	};
 

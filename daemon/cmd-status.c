@@ -114,17 +114,60 @@ static void add_policies(struct kw_text_table *table, json_t *status)
 
 	json_array_foreach (policies, i, policy) {
 		json_int_t rules = json_integer_value(json_object_get(policy, "rules"));
+		const char *mode = kw_text_member(policy, "mode");
+		const char *file_mode = kw_text_member(policy, "file_mode");
 
 		kw_text_table_add(table, i == 0 ? "policies" : "");
-		kw_text_table_addf(table, "%s: %s, %" JSON_INTEGER_FORMAT " %s, %s",
-				   kw_text_member(policy, "name"), kw_text_member(policy, "mode"),
-				   rules, rules == 1 ? "rule" : "rules",
-				   kw_text_member(policy, "file"));
+		kw_text_table_addf(table, "%s: %s%s%s%s, %" JSON_INTEGER_FORMAT " %s, %s",
+				   kw_text_member(policy, "name"), mode,
+				   kw_streq(mode, file_mode) ? "" : " (OVERRIDE; the file says ",
+				   kw_streq(mode, file_mode) ? "" : file_mode,
+				   kw_streq(mode, file_mode) ? "" : ")", rules,
+				   rules == 1 ? "rule" : "rules", kw_text_member(policy, "file"));
 	}
 	if (*kw_text_member(status, "policy_error")) {
 		kw_text_table_add(table, "refused");
 		kw_text_table_addf(table, "the last change: %s",
 				   kw_text_member(status, "policy_error"));
+	}
+}
+
+static void add_exceptions(struct kw_text_table *table, json_t *status)
+{
+	char until[KW_TEXT_TIME_MAX];
+	json_t *exception;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "exceptions"), i, exception) {
+		kw_text_time(kw_text_member(exception, "until"), false, until);
+		kw_text_table_add(table, i == 0 ? "exceptions" : "");
+		kw_text_table_addf(table,
+				   "%" JSON_INTEGER_FORMAT ": VM %" JSON_INTEGER_FORMAT
+				   " may use %s until %s, used %" JSON_INTEGER_FORMAT " times: %s",
+				   json_integer_value(json_object_get(exception, "exception")),
+				   json_integer_value(json_object_get(exception, "vm")),
+				   kw_text_member(exception, "operation"), until,
+				   json_integer_value(json_object_get(exception, "uses")),
+				   kw_text_member(exception, "reason"));
+	}
+}
+
+/* Whether races with the hooks are seen; nothing where the backend could not do it anyway. */
+static void add_after(struct kw_text_table *table, json_t *status)
+{
+	json_t *after = json_object_get(status, "after_the_fact"), *function;
+	json_t *missing = json_object_get(after, "missing");
+	size_t i;
+
+	if (!json_is_true(json_object_get(after, "active"))) {
+		kw_text_table_add(table, "races");
+		kw_text_table_add(table, "not seen: this backend cannot look behind its hooks");
+		return;
+	}
+	json_array_foreach (missing, i, function) {
+		kw_text_table_add(table, i == 0 ? "races" : "");
+		kw_text_table_addf(table, "not seen where %s is: this kernel does not let us look",
+				   json_string_value(function));
 	}
 }
 
@@ -152,6 +195,8 @@ static void add_troubles(struct kw_text_table *table, json_t *status)
 	static const struct {
 		const char *counter, *meaning;
 	} troubles[] = {
+		{"races", "callers killed: KVM was given something else than the hooks were shown"},
+		{"unreadable", "commands in memory that could not be read, decided strictly"},
 		{"missed", "runs of our programs that the kernel skipped: ioctls not checked"},
 		{"vms_full", "VMs without a record: the table is full"},
 		{"no_memory", "decisions without the caller's identity: all policies applied"},
@@ -193,6 +238,8 @@ static int print_page(json_t *status)
 	add_backend(&table, status);
 	add_daemon(&table, status);
 	add_policies(&table, status);
+	add_exceptions(&table, status);
+	add_after(&table, status);
 	add_counts(&table, status);
 	add_troubles(&table, status);
 	add_refusals(&table, status);
@@ -223,7 +270,7 @@ static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
 		json_t *status = NULL;
 		int r;
 
-		r = kw_client_ask(cli->socket, "GetStatus", &status, &sentence);
+		r = kw_client_ask(cli->socket, "GetStatus", NULL, &status, &sentence);
 		if (r == 0 && (is_enforcing(status) || is_auditing(status))) {
 			*ret = status;
 			return KW_EXIT_OK;
@@ -231,7 +278,7 @@ static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
 		json_decref(status);
 		nanosleep(&pause, NULL);
 	}
-	return kw_client_ask_or_complain(cli, "GetStatus", ret);
+	return kw_client_ask_or_complain(cli, "GetStatus", NULL, ret);
 }
 
 int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv)

@@ -20,7 +20,7 @@ int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv)
 		return KW_EXIT_USAGE;
 	if (optind < argc)
 		return kw_cli_unexpected("reload", argv[optind]);
-	r = kw_client_ask_or_complain(cli, "Reload", &reply);
+	r = kw_client_ask_or_complain(cli, "Reload", NULL, &reply);
 	if (r != KW_EXIT_OK)
 		return r;
 	if (cli->json)
@@ -90,7 +90,7 @@ int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
 	}
 	if (kw_pins_exist() && !daemon_listens(cli))
 		return unload_pins();
-	r = kw_client_ask_or_complain(cli, "Unload", &reply);
+	r = kw_client_ask_or_complain(cli, "Unload", NULL, &reply);
 	if (r != KW_EXIT_OK)
 		return r;
 	if (cli->json)

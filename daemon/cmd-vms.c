@@ -116,7 +116,7 @@ int kw_cmd_vms(const struct kw_cli *cli, int argc, char **argv)
 		return KW_EXIT_USAGE;
 	if (optind < argc)
 		return kw_cli_unexpected("vms", argv[optind]);
-	r = kw_client_ask_or_complain(cli, "ListVMs", &reply);
+	r = kw_client_ask_or_complain(cli, "ListVMs", NULL, &reply);
 	if (r != KW_EXIT_OK)
 		return r;
 	if (cli->json)

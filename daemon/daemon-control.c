@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the daemon answers through its socket. */
 #include <errno.h>
+#include <time.h>
 
 #include "daemon-internal.h"
 #include "util.h"
@@ -26,6 +27,7 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.policy_error = d->policy_error,
 	};
 
+	status.watches = kw_backend_watches(backend, &status.unwatched, &status.unwatched_count);
 	kw_manager_stats(d->manager, &clients);
 	status.clients_refused = clients.refused;
 	status.followers_lost = clients.lost;
@@ -57,10 +59,13 @@ static int count_vm(void *userdata, const struct kw_vm *vm)
 static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 {
 	struct kw_daemon *d = userdata;
+	struct kw_status_exception exceptions[KW_GRANTED_MAX];
 	struct kw_status status;
 
 	(void)reterr;
 	kw_daemon_status(d, &status);
+	status.exceptions = exceptions;
+	status.exception_count = kw_daemon_exceptions(d, exceptions);
 	kw_backend_each_vm(d->choice.backend, count_vm, &status.vms);
 	kw_render_status(reply, &status);
 	return 0;
@@ -114,6 +119,51 @@ static int answer_reload(void *userdata, struct kw_json *reply, char **reterr)
 	return 0;
 }
 
+static int answer_set_mode(void *userdata, const char *policy, int mode, uint32_t uid,
+			   struct kw_json *reply, char **reterr)
+{
+	struct kw_daemon *d = userdata;
+	int r;
+
+	r = kw_daemon_set_mode(d, policy, mode, uid, reterr);
+	if (r < 0)
+		return r;
+	kw_json_open_object(reply);
+	kw_json_member_unsigned(reply, "generation", d->generation);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+static int answer_allow(void *userdata, const struct kw_allow *allow, struct kw_json *reply,
+			char **reterr)
+{
+	struct kw_daemon *d = userdata;
+	uint64_t id;
+	int r;
+
+	r = kw_daemon_allow(d, allow, &id, reterr);
+	if (r < 0)
+		return r;
+	kw_json_open_object(reply);
+	kw_json_member_unsigned(reply, "exception", id);
+	kw_json_member_time(reply, "until",
+			    kw_now_ns(CLOCK_REALTIME) + allow->seconds * 1000000000);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+static int answer_end_exception(void *userdata, uint64_t id, struct kw_json *reply, char **reterr)
+{
+	int r;
+
+	r = kw_daemon_end_exception(userdata, id, reterr);
+	if (r < 0)
+		return r;
+	kw_json_open_object(reply);
+	kw_json_close_object(reply);
+	return 0;
+}
+
 /* The one way to end enforcement. The daemon has nothing left to do then. */
 static int answer_unload(void *userdata, struct kw_json *reply, char **reterr)
 {
@@ -135,5 +185,8 @@ const struct kw_manager_ops kw_daemon_ops = {
 	.status = answer_status,
 	.vms = answer_vms,
 	.reload = answer_reload,
+	.set_mode = answer_set_mode,
+	.allow = answer_allow,
+	.end_exception = answer_end_exception,
 	.unload = answer_unload,
 };

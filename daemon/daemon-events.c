@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "daemon-internal.h"
+#include "names.h"
 #include "util.h"
 
 uint64_t kw_now_ns(clockid_t clock)
@@ -119,6 +120,63 @@ void kw_daemon_tell_lost(struct kw_daemon *d)
 	kw_backend_counters(d->choice.backend, &counters);
 	if (counters.lost != d->lost_told)
 		tell_lost(d, counters.lost - d->lost_told, counters.lost, "ring-full");
+}
+
+static const struct kw_origin *origin_of(struct kw_daemon *d, const struct kw_limit_key *key)
+{
+	const struct kw_ruleset *rules = kw_daemon_rules(d, key->generation);
+
+	if (!rules || !kw_ruleset_policy(rules, key->policy) || key->state >= _KW_STATE_MAX)
+		return NULL;
+	return &rules->table.origins[key->operation][key->state][key->policy];
+}
+
+static bool is_over(void *userdata, const struct kw_limit_key *key, const struct kw_limit *limit)
+{
+	struct kw_daemon *d = userdata;
+	const struct kw_origin *origin = origin_of(d, key);
+	uint64_t age = kw_now_ns(CLOCK_BOOTTIME) - limit->since_ns;
+
+	/* Of rules long gone no further event comes. */
+	return !origin || age >= origin->limit_seconds * 1000000000ull;
+}
+
+static void tell_suppressed(void *userdata, const struct kw_limit_key *key,
+			    const struct kw_limit *limit)
+{
+	struct kw_daemon *d = userdata;
+	const struct kw_origin *origin = origin_of(d, key);
+	const struct kw_ruleset *rules = kw_daemon_rules(d, key->generation);
+	const struct kw_policy *policy = origin ? kw_ruleset_policy(rules, key->policy) : NULL;
+	const struct kw_rule *rule = origin ? kw_ruleset_rule(rules, key->policy, origin->rule)
+					    : NULL;
+
+	kw_daemon_event_begin(d, "suppressed");
+	kw_json_member_unsigned(&d->line, "count", limit->suppressed);
+	kw_json_key(&d->line, "vm");
+	if (key->vm >> 63)
+		kw_json_null(&d->line);
+	else
+		kw_json_unsigned(&d->line, key->vm);
+	kw_json_member_string(&d->line, "operation", kw_operation(key->operation)->name);
+	kw_json_member_string(&d->line, "state", kw_state_name(key->state));
+	kw_json_member_string(&d->line, "policy", policy ? policy->name : NULL);
+	kw_json_member_string(&d->line, "file", policy ? policy->file : NULL);
+	kw_json_member_unsigned(&d->line, "line", rule ? rule->line : 0);
+	kw_daemon_event_end(d);
+}
+
+void kw_daemon_tell_suppressed(struct kw_daemon *d)
+{
+	struct kw_stats stats;
+
+	if (kw_backend_stats(d->choice.backend, &stats) < 0)
+		return;
+	/* While nothing was held back, and none waits for its interval to end, no map is walked. */
+	if (stats.suppressed == d->suppressed_seen && !d->limits_waiting)
+		return;
+	d->suppressed_seen = stats.suppressed;
+	d->limits_waiting = kw_backend_end_limits(d->choice.backend, is_over, tell_suppressed, d);
 }
 
 /* A VM ended where no hook tells: the event the hook would have written. */

@@ -14,6 +14,17 @@
 /* Sets whose names can still be looked up for events decided under them. */
 #define KW_GENERATIONS_KEPT 16
 
+#define KW_GRANTED_MAX 64 /* exceptions at a time */
+#define KW_OVERRIDES_MAX 64 /* policies whose mode was switched */
+
+struct kw_granted; /* an exception: daemon-exceptions.c */
+
+/* A mode that was set at run time; it holds for that name until it is taken back. */
+struct kw_override {
+	char *policy;
+	enum kw_mode mode;
+};
+
 struct kw_daemon {
 	const struct kw_options *options;
 	sd_event *loop;
@@ -25,6 +36,15 @@ struct kw_daemon {
 	struct kw_ruleset *generations[KW_GENERATIONS_KEPT]; /* by generation, modulo */
 	uint64_t generation; /* in force; 0: none yet */
 	char *policy_error; /* of the last reload, or NULL */
+
+	struct kw_override overrides[KW_OVERRIDES_MAX];
+	size_t override_count;
+
+	struct kw_granted *granted;
+	size_t granted_count;
+	uint64_t last_exception;
+	uint64_t suppressed_seen; /* events held back, when their limits were last looked at */
+	size_t limits_waiting; /* limits that held back events nobody was told of yet */
 
 	struct kw_proof proof;
 	uint64_t since_ns; /* CLOCK_REALTIME */
@@ -48,6 +68,12 @@ int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag 
 void kw_daemon_adopt_rules(struct kw_daemon *d, struct kw_ruleset *rules);
 /* Load, publish, adopt; on failure the old set stays in force. Tells by an event either way. */
 int kw_daemon_reload(struct kw_daemon *d, char **reterr);
+/*
+ * Switches one policy to a mode, or back to its file's (mode < 0), without reading
+ * any file. -ENOENT: there is no such policy.
+ */
+int kw_daemon_set_mode(struct kw_daemon *d, const char *policy, int mode, uint32_t uid,
+		       char **reterr);
 const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t generation);
 void kw_daemon_forget_rules(struct kw_daemon *d);
 
@@ -63,8 +89,22 @@ void kw_daemon_event_end(struct kw_daemon *d);
 void kw_daemon_tell_unheard(struct kw_daemon *d);
 /* Tells of events lost since the last time, if any. */
 void kw_daemon_tell_lost(struct kw_daemon *d);
+/* Tells how many events each rate limit held back, where no further one did. */
+void kw_daemon_tell_suppressed(struct kw_daemon *d);
 /* Refreshes the VM records; twice also drops those of VMs that are gone. */
 int kw_daemon_sweep(struct kw_daemon *d, unsigned int times);
+
+/* daemon-exceptions.c */
+
+/* Lets a VM's operation pass for a while; *ret_id is the exception's number. */
+int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t *ret_id,
+		    char **reterr);
+int kw_daemon_end_exception(struct kw_daemon *d, uint64_t id, char **reterr);
+/* Removes and tells of those whose time, or whose VM, is over. */
+void kw_daemon_expire(struct kw_daemon *d);
+/* Those in force, into an array of KW_GRANTED_MAX; strings are borrowed. */
+size_t kw_daemon_exceptions(struct kw_daemon *d, struct kw_status_exception *ret);
+void kw_daemon_forget_exceptions(struct kw_daemon *d);
 
 /* daemon-control.c */
 

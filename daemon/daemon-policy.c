@@ -3,7 +3,25 @@
 #include <errno.h>
 
 #include "daemon-internal.h"
+#include "names.h"
 #include "util.h"
+
+static struct kw_override *find_override(struct kw_daemon *d, const char *policy)
+{
+	for (size_t i = 0; i < d->override_count; i++)
+		if (kw_streq(d->overrides[i].policy, policy))
+			return &d->overrides[i];
+	return NULL;
+}
+
+static void apply_overrides(struct kw_daemon *d, struct kw_policy_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct kw_override *override = find_override(d, set->policies[i].name);
+
+		set->policies[i].mode = override ? override->mode : set->policies[i].file_mode;
+	}
+}
 
 int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag *reterr)
 {
@@ -14,6 +32,7 @@ int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag 
 	r = kw_policy_set_load(dirs ?: kw_policy_default_dirs, !dirs, true, &set, reterr);
 	if (r < 0)
 		return r;
+	apply_overrides(d, &set);
 	r = kw_ruleset_compile(&set, d->generation + 1, ret, reterr);
 	kw_policy_set_done(&set);
 	return r;
@@ -41,6 +60,8 @@ void kw_daemon_forget_rules(struct kw_daemon *d)
 		d->generations[i] = kw_ruleset_free(d->generations[i]);
 	free(d->policy_error);
 	d->policy_error = NULL;
+	while (d->override_count)
+		free(d->overrides[--d->override_count].policy);
 }
 
 /* Keeps the reason for status, and gives the caller and the audit trail theirs. */
@@ -99,6 +120,102 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr)
 	kw_daemon_event_begin(d, "policy-loaded");
 	kw_json_member_unsigned(&d->line, "policies", rules->set.count);
 	kw_json_member_unsigned(&d->line, "generation", d->generation);
+	kw_daemon_event_end(d);
+	return 0;
+}
+
+static void drop_override(struct kw_daemon *d, struct kw_override *override)
+{
+	free(override->policy);
+	*override = d->overrides[--d->override_count];
+}
+
+/* Notes, or with mode < 0 forgets, what the mode of a policy is to be. */
+static int note_override(struct kw_daemon *d, const char *policy, int mode)
+{
+	struct kw_override *override = find_override(d, policy);
+
+	if (mode < 0) {
+		if (override)
+			drop_override(d, override);
+		return 0;
+	}
+	if (!override) {
+		if (d->override_count >= KW_OVERRIDES_MAX)
+			return -E2BIG;
+		override = &d->overrides[d->override_count];
+		override->policy = strdup(policy);
+		if (!override->policy)
+			return -ENOMEM;
+		d->override_count++;
+	}
+	override->mode = mode;
+	return 0;
+}
+
+/* The set in force, compiled anew with the modes as they are to be, and put in force. */
+static int publish_overrides(struct kw_daemon *d, char **reterr)
+{
+	const struct kw_ruleset *old = kw_daemon_rules(d, d->generation);
+	struct kw_ruleset *rules = NULL;
+	struct kw_policy_set set = {};
+	struct kw_diag diag = {};
+	int r;
+
+	r = kw_policy_set_copy(&old->set, &set);
+	if (r < 0)
+		return r;
+	apply_overrides(d, &set);
+	r = kw_ruleset_compile(&set, d->generation + 1, &rules, &diag);
+	kw_policy_set_done(&set);
+	if (r < 0) {
+		*reterr = diag.message ? strdup(diag.message) : NULL;
+		kw_diag_done(&diag);
+		return r;
+	}
+	r = kw_backend_publish(d->choice.backend, rules);
+	if (r < 0) {
+		kw_ruleset_free(rules);
+		return kw_fail(r, reterr, "cannot publish the rule table: %s", strerror(-r));
+	}
+	kw_daemon_adopt_rules(d, rules);
+	return 0;
+}
+
+static const struct kw_policy *find_policy(const struct kw_ruleset *rules, const char *name)
+{
+	for (size_t i = 0; i < rules->set.count; i++)
+		if (kw_streq(rules->set.policies[i].name, name))
+			return &rules->set.policies[i];
+	return NULL;
+}
+
+int kw_daemon_set_mode(struct kw_daemon *d, const char *name, int mode, uint32_t uid, char **reterr)
+{
+	const struct kw_policy *policy = find_policy(kw_daemon_rules(d, d->generation), name);
+	const struct kw_override *override = find_override(d, name);
+	int before = override ? (int) override->mode : -1;
+	int r;
+
+	/* The mode of a policy that went away at a reload can still be taken back. */
+	if (!policy && !(override && mode < 0))
+		return kw_fail(-ENOENT, reterr, "there is no policy '%s' in force", name);
+	r = note_override(d, name, mode);
+	if (r == 0)
+		r = publish_overrides(d, reterr);
+	if (r < 0) {
+		/* This was there before: it takes no memory. */
+		note_override(d, name, before);
+		return r;
+	}
+	policy = find_policy(kw_daemon_rules(d, d->generation), name);
+	kw_daemon_event_begin(d, "policy-mode");
+	kw_json_member_string(&d->line, "policy", name);
+	kw_json_member_string(&d->line, "mode", policy ? kw_mode_name(policy->mode) : NULL);
+	kw_json_member_string(&d->line, "file_mode",
+			      policy ? kw_mode_name(policy->file_mode) : NULL);
+	kw_json_member_unsigned(&d->line, "generation", d->generation);
+	kw_json_member_unsigned(&d->line, "uid", uid);
 	kw_daemon_event_end(d);
 	return 0;
 }

@@ -195,6 +195,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
 		kw_daemon_sweep(d, 1);
 	kw_daemon_tell_lost(d);
+	kw_daemon_tell_suppressed(d);
+	kw_daemon_expire(d);
 	return rearm(source, SWEEP_USEC);
 }
 
@@ -318,6 +320,7 @@ int kw_daemon_run(const struct kw_options *options)
 	kw_manager_free(d.manager);
 	kw_sink_free(d.sink);
 	kw_choice_done(&d.choice);
+	kw_daemon_forget_exceptions(&d);
 	kw_daemon_forget_rules(&d);
 	kw_json_done(&d.line);
 	sd_event_unref(d.loop);

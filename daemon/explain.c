@@ -20,11 +20,6 @@ bool kw_question_makes_sense(unsigned int operation, unsigned int type, unsigned
 	return op->scopes & ~system;
 }
 
-static const char *mode_name(enum kw_mode mode)
-{
-	return mode == KW_MODE_AUDIT ? "audit" : "enforce";
-}
-
 static void print_place(const struct kw_ruleset *rs, unsigned int policy, unsigned int rule,
 			FILE *out)
 {
@@ -76,7 +71,7 @@ void kw_explain_print(const struct kw_ruleset *rs, const struct kw_question *que
 	if (decision.intended != decision.verdict)
 		fprintf(out, ", where the rule says %s with %s", kw_verdict_name(decision.intended),
 			kw_errno_name(rule->error));
-	fprintf(out, " (mode %s)\n", mode_name(policy->mode));
+	fprintf(out, " (mode %s)\n", kw_mode_name(policy->mode));
 	print_place(rs, decision.policy, decision.rule, out);
 }
 
@@ -113,7 +108,7 @@ json_t *kw_explain_json(const struct kw_ruleset *rs, const struct kw_question *q
 			 kw_state_name(question->state), "verdict",
 			 kw_verdict_name(decision.verdict), "intended",
 			 kw_verdict_name(decision.intended), "errno", kw_errno_name(decision.error),
-			 "mode", policy ? mode_name(policy->mode) : NULL, "policy",
+			 "mode", policy ? kw_mode_name(policy->mode) : NULL, "policy",
 			 policy ? policy->name : NULL, "rule",
 			 rule ? json_integer(decision.rule + 1) : json_null(), "file",
 			 policy ? kw_json_text(policy->file) : json_null(), "line",

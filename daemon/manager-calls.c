@@ -149,6 +149,14 @@ static int reply_failed(struct session *session, int error, const char *message)
 	return r;
 }
 
+/* Sends what an op of the daemon's left: its reply, or why there is none. */
+static int finish(struct session *session, int r, const char *message)
+{
+	if (r < 0)
+		return reply_failed(session, -r, message);
+	return reply_json(session, &session->manager->reply);
+}
+
 static int call_daemon(struct session *session,
 		       int (*op)(void *userdata, struct kw_json *reply, char **reterr))
 {
@@ -158,9 +166,7 @@ static int call_daemon(struct session *session,
 
 	kw_json_reset(json);
 	r = op(session->manager->userdata, json, &message);
-	if (r < 0)
-		return reply_failed(session, -r, message);
-	return reply_json(session, json);
+	return finish(session, r, message);
 }
 
 static int call_status(struct session *session, const struct request *request)
@@ -185,6 +191,70 @@ static int call_unload(struct session *session, const struct request *request)
 {
 	(void)request;
 	return call_daemon(session, session->manager->ops->unload);
+}
+
+static int call_set_mode(struct session *session, const struct request *request)
+{
+	const struct kw_manager *manager = session->manager;
+	const char *policy = json_string_value(parameter(request, "policy"));
+	const char *mode = json_string_value(parameter(request, "mode"));
+	_cleanup_free_ char *message = NULL;
+	int value = mode ? kw_mode_from_name(mode) : -EINVAL;
+
+	if (!policy)
+		return invalid_parameter(session, "policy");
+	if (!mode || (value < 0 && !kw_streq(mode, "file")))
+		return invalid_parameter(session, "mode");
+	kw_json_reset(&session->manager->reply);
+	return finish(session,
+		      manager->ops->set_mode(manager->userdata, policy, value, session->uid,
+					     &session->manager->reply, &message),
+		      message);
+}
+
+static int call_allow(struct session *session, const struct request *request)
+{
+	const struct kw_manager *manager = session->manager;
+	json_t *vm = parameter(request, "vm"), *seconds = parameter(request, "seconds");
+	_cleanup_free_ char *message = NULL;
+	struct kw_allow allow = {
+		.operation = json_string_value(parameter(request, "operation")),
+		.reason = json_string_value(parameter(request, "reason")),
+		.uid = session->uid,
+	};
+
+	if (!json_is_integer(vm) || json_integer_value(vm) <= 0)
+		return invalid_parameter(session, "vm");
+	if (!allow.operation)
+		return invalid_parameter(session, "operation");
+	if (!json_is_integer(seconds) || json_integer_value(seconds) < 1 ||
+	    json_integer_value(seconds) > KW_ALLOW_SECONDS_MAX)
+		return invalid_parameter(session, "seconds");
+	if (!allow.reason || !*allow.reason || strlen(allow.reason) > KW_ALLOW_REASON_MAX)
+		return invalid_parameter(session, "reason");
+	allow.vm = (uint64_t)json_integer_value(vm);
+	allow.seconds = (uint64_t)json_integer_value(seconds);
+	kw_json_reset(&session->manager->reply);
+	return finish(session,
+		      manager->ops->allow(manager->userdata, &allow, &session->manager->reply,
+					  &message),
+		      message);
+}
+
+static int call_end_exception(struct session *session, const struct request *request)
+{
+	const struct kw_manager *manager = session->manager;
+	json_t *id = parameter(request, "exception");
+	_cleanup_free_ char *message = NULL;
+
+	if (!json_is_integer(id) || json_integer_value(id) <= 0)
+		return invalid_parameter(session, "exception");
+	kw_json_reset(&session->manager->reply);
+	return finish(session,
+		      manager->ops->end_exception(manager->userdata,
+						  (uint64_t)json_integer_value(id),
+						  &session->manager->reply, &message),
+		      message);
 }
 
 /* The last ones, at most count, oldest first. */
@@ -229,6 +299,10 @@ static const char *const no_parameters[] = {NULL};
 static const char *const follow_parameters[] = {"recent", "follow", NULL};
 static const char *const description_parameters[] = {"interface", NULL};
 
+static const char *const mode_parameters[] = {"policy", "mode", NULL};
+static const char *const allow_parameters[] = {"vm", "operation", "seconds", "reason", NULL};
+static const char *const exception_parameters[] = {"exception", NULL};
+
 static const struct method methods[] = {
 	{
 		.name = KW_INTERFACE_SERVICE ".GetInfo",
@@ -261,6 +335,24 @@ static const struct method methods[] = {
 		.root_only = true,
 		.parameters = no_parameters,
 		.call = call_reload,
+	},
+	{
+		.name = KW_INTERFACE ".SetPolicyMode",
+		.root_only = true,
+		.parameters = mode_parameters,
+		.call = call_set_mode,
+	},
+	{
+		.name = KW_INTERFACE ".Allow",
+		.root_only = true,
+		.parameters = allow_parameters,
+		.call = call_allow,
+	},
+	{
+		.name = KW_INTERFACE ".EndException",
+		.root_only = true,
+		.parameters = exception_parameters,
+		.call = call_end_exception,
 	},
 	{
 		.name = KW_INTERFACE ".Unload",

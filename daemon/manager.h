@@ -18,6 +18,18 @@
 
 struct kw_manager;
 
+/* An exception that is asked for. Strings are borrowed. */
+#define KW_ALLOW_SECONDS_MAX (24 * 60 * 60)
+#define KW_ALLOW_REASON_MAX 256 /* bytes */
+
+struct kw_allow {
+	uint64_t vm;
+	const char *operation; /* or a group */
+	uint64_t seconds; /* from 1 to KW_ALLOW_SECONDS_MAX */
+	const char *reason; /* not empty */
+	uint32_t uid; /* who asks */
+};
+
 /*
  * What the manager asks of the daemon. Each appends one JSON object to reply
  * and returns 0, or returns -errno with *reterr set to a malloc()ed sentence.
@@ -27,6 +39,12 @@ struct kw_manager_ops {
 	int (*status)(void *userdata, struct kw_json *reply, char **reterr);
 	int (*vms)(void *userdata, struct kw_json *reply, char **reterr); /* {"vms":[...]} */
 	int (*reload)(void *userdata, struct kw_json *reply, char **reterr); /* root only */
+	/* mode: enum kw_mode, or -1 for the one of the policy's file; root only, as are all below */
+	int (*set_mode)(void *userdata, const char *policy, int mode, uint32_t uid,
+			struct kw_json *reply, char **reterr);
+	int (*allow)(void *userdata, const struct kw_allow *allow, struct kw_json *reply,
+		     char **reterr);
+	int (*end_exception)(void *userdata, uint64_t id, struct kw_json *reply, char **reterr);
 	int (*unload)(void *userdata, struct kw_json *reply, char **reterr); /* root only */
 };
 

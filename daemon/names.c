@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "policy.h"
 #include "util.h"
 
 /* The highest errno a name is looked for; Linux has 133 on x86. */
@@ -63,6 +64,11 @@ static const char *const event_kind_names[] = {
 	[KW_EVENT_VM_CREATED] = "vm-created",
 	[KW_EVENT_VM_DESTROYED] = "vm-destroyed",
 	[KW_EVENT_RACE] = "race",
+};
+
+static const char *const mode_names[] = {
+	[KW_MODE_AUDIT] = "audit",
+	[KW_MODE_ENFORCE] = "enforce",
 };
 
 _Static_assert(KW_ARRAY_SIZE(type_names) == _KW_TYPE_MAX, "a VM type lacks a name");
@@ -134,6 +140,21 @@ const char *kw_backend_name(unsigned int backend)
 const char *kw_event_kind_name(unsigned int kind)
 {
 	return name_of(event_kind_names, KW_ARRAY_SIZE(event_kind_names), kind);
+}
+
+const char *kw_mode_name(unsigned int mode)
+{
+	return name_of(mode_names, KW_ARRAY_SIZE(mode_names), mode);
+}
+
+int kw_mode_from_name(const char *name)
+{
+	return value_of(mode_names, KW_ARRAY_SIZE(mode_names), name);
+}
+
+const char *kw_mode_list(unsigned int index)
+{
+	return member_of(mode_names, KW_ARRAY_SIZE(mode_names), index);
 }
 
 int kw_type_from_name(const char *name)

@@ -20,11 +20,13 @@ const char *kw_verdict_name(unsigned int verdict); /* enum kw_verdict: "deny" */
 const char *kw_entry_name(unsigned int entry); /* enum kw_entry: "native" */
 const char *kw_backend_name(unsigned int backend); /* enum kw_backend_id: "fmod_ret" */
 const char *kw_event_kind_name(unsigned int kind); /* enum kw_event_kind: "ioctl", "vm-created" */
+const char *kw_mode_name(unsigned int mode); /* enum kw_mode: "audit" */
 int kw_type_from_name(const char *name);
 int kw_state_from_name(const char *name);
 int kw_verdict_from_name(const char *name);
 int kw_entry_from_name(const char *name);
 int kw_backend_from_name(const char *name);
+int kw_mode_from_name(const char *name);
 
 /* errno names: "EPERM" <-> EPERM. NULL, or -EINVAL, for those without one. */
 const char *kw_errno_name(int error);
@@ -85,5 +87,6 @@ const char *kw_operation_list(unsigned int index); /* operations, then groups: f
 const char *kw_type_list(unsigned int index); /* those a policy may name: not "unknown", "none" */
 const char *kw_state_list(unsigned int index);
 const char *kw_verdict_list(unsigned int index);
+const char *kw_mode_list(unsigned int index);
 
 #endif

@@ -44,6 +44,67 @@ int kw_policy_store(char **ret, const char *text)
 	return 0;
 }
 
+static int copy_text(char **ret, const char *text)
+{
+	return text ? kw_policy_store(ret, text) : 0;
+}
+
+static int copy_match_text(struct kw_match_text *ret, const struct kw_match_text *text)
+{
+	int r;
+
+	r = copy_text(&ret->exe, text->exe);
+	if (r == 0)
+		r = copy_text(&ret->unit, text->unit);
+	if (r == 0)
+		r = copy_text(&ret->cgroup, text->cgroup);
+	if (r == 0)
+		r = copy_text(&ret->user, text->user);
+	return r;
+}
+
+static int copy_parts(struct kw_policy *ret, const struct kw_policy *policy)
+{
+	int r;
+
+	r = copy_text(&ret->name, policy->name);
+	if (r == 0)
+		r = copy_text(&ret->description, policy->description);
+	if (r == 0)
+		r = copy_text(&ret->file, policy->file);
+	if (r == 0)
+		r = copy_match_text(&ret->match, &policy->match);
+	if (r == 0)
+		r = copy_match_text(&ret->except, &policy->except);
+	if (r < 0)
+		return r;
+	ret->rules = calloc(policy->rule_count, sizeof(*ret->rules));
+	if (!ret->rules)
+		return -ENOMEM;
+	memcpy(ret->rules, policy->rules, policy->rule_count * sizeof(*ret->rules));
+	return 0;
+}
+
+int kw_policy_copy(const struct kw_policy *policy, struct kw_policy *ret)
+{
+	struct kw_policy copy = {
+		.line = policy->line,
+		.mode = policy->mode,
+		.file_mode = policy->file_mode,
+		.selector = policy->selector,
+		.rule_count = policy->rule_count,
+	};
+	int r;
+
+	r = copy_parts(&copy, policy);
+	if (r < 0) {
+		kw_policy_done(&copy);
+		return r;
+	}
+	*ret = copy;
+	return 0;
+}
+
 static bool is_name(const char *text)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -91,29 +152,21 @@ static int read_description(struct kw_yaml *yaml, void *target)
 	return kw_policy_store(&reader->policy->description, text);
 }
 
-static const char *mode_list(unsigned int index)
-{
-	return index == 0 ? "enforce" : index == 1 ? "audit" : NULL;
-}
-
 static int read_mode(struct kw_yaml *yaml, void *target)
 {
 	struct kw_policy_reader *reader = target;
 	const char *text;
-	int r;
+	int r, mode;
 
 	r = kw_yaml_scalar(yaml, "mode", &text);
 	if (r < 0)
 		return r;
-	if (kw_streq(text, "enforce")) {
-		reader->policy->mode = KW_MODE_ENFORCE;
+	mode = kw_mode_from_name(text);
+	if (mode >= 0) {
+		reader->policy->mode = mode;
 		return 0;
 	}
-	if (kw_streq(text, "audit")) {
-		reader->policy->mode = KW_MODE_AUDIT;
-		return 0;
-	}
-	kw_yaml_suggest(yaml, text, mode_list);
+	kw_yaml_suggest(yaml, text, kw_mode_list);
 	return kw_yaml_error(yaml, kw_yaml_mark(yaml), "unknown mode '%s': enforce or audit", text);
 }
 
@@ -145,6 +198,7 @@ int kw_policy_parse(const char *file, const char *text, size_t size,
 		kw_policy_done(&policy);
 		return r;
 	}
+	policy.file_mode = policy.mode;
 	*ret = policy;
 	return 0;
 }

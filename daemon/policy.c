@@ -29,6 +29,24 @@ void kw_policy_set_done(struct kw_policy_set *set)
 	*set = (struct kw_policy_set){};
 }
 
+int kw_policy_set_copy(const struct kw_policy_set *set, struct kw_policy_set *ret)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set copy = {};
+	int r;
+
+	copy.policies = calloc(set->count ?: 1, sizeof(*copy.policies));
+	if (!copy.policies)
+		return -ENOMEM;
+	for (; copy.count < set->count; copy.count++) {
+		r = kw_policy_copy(&set->policies[copy.count], &copy.policies[copy.count]);
+		if (r < 0)
+			return r;
+	}
+	*ret = copy;
+	copy = (struct kw_policy_set){};
+	return 0;
+}
+
 /* What root obeys, only root may write. */
 static int check_owner(const char *path, const struct stat *st, struct kw_diag *reterr)
 {

@@ -42,7 +42,8 @@ struct kw_policy {
 	char *description; /* or NULL */
 	char *file; /* the path it was read from */
 	unsigned int line; /* of its name */
-	enum kw_mode mode;
+	enum kw_mode mode; /* in force */
+	enum kw_mode file_mode; /* as the file says; another one is an override */
 	struct kw_selector selector;
 	struct kw_match_text match;
 	struct kw_match_text except;
@@ -59,6 +60,9 @@ struct kw_policy_set {
 	struct kw_policy *policies; /* at most KW_POLICIES_MAX; earlier ones name a verdict first */
 	size_t count;
 };
+
+/* A deep copy of set, for the caller to own. -ENOMEM. */
+int kw_policy_set_copy(const struct kw_policy_set *set, struct kw_policy_set *ret);
 
 /* Releases what the set owns; harmless on (struct kw_policy_set){}. */
 void kw_policy_set_done(struct kw_policy_set *set);

@@ -55,8 +55,8 @@ static void render_policies(struct kw_json *json, const struct kw_ruleset *rules
 		kw_json_open_object(json);
 		kw_json_member_string(json, "name", policy->name);
 		kw_json_member_string(json, "description", policy->description);
-		kw_json_member_string(json, "mode",
-				      policy->mode == KW_MODE_ENFORCE ? "enforce" : "audit");
+		kw_json_member_string(json, "mode", kw_mode_name(policy->mode));
+		kw_json_member_string(json, "file_mode", kw_mode_name(policy->file_mode));
 		kw_json_member_unsigned(json, "rules", policy->rule_count);
 		kw_json_member_string(json, "file", policy->file);
 		kw_json_member_unsigned(json, "line", policy->line);
@@ -75,10 +75,45 @@ static void render_counters(struct kw_json *json, const struct kw_status *status
 	kw_json_member_unsigned(json, "vms_full", status->counters.vms_full);
 	kw_json_member_unsigned(json, "no_memory", status->counters.no_memory);
 	kw_json_member_unsigned(json, "missed", status->missed);
+	kw_json_member_unsigned(json, "suppressed", status->stats.suppressed);
+	kw_json_member_unsigned(json, "excepted", status->stats.excepted);
+	kw_json_member_unsigned(json, "unreadable", status->stats.unreadable);
+	kw_json_member_unsigned(json, "races", status->stats.races);
 	kw_json_member_unsigned(json, "clients_refused", status->clients_refused);
 	kw_json_member_unsigned(json, "followers_lost", status->followers_lost);
 	kw_json_member_unsigned(json, "events_unwritten", status->events_unwritten);
 	kw_json_close_object(json);
+}
+
+static void render_after(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_object(json);
+	kw_json_member_bool(json, "active", status->watches);
+	kw_json_key(json, "missing");
+	kw_json_open_array(json);
+	for (size_t i = 0; i < status->unwatched_count; i++)
+		kw_json_string(json, status->unwatched[i]);
+	kw_json_close_array(json);
+	kw_json_close_object(json);
+}
+
+static void render_exceptions(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_array(json);
+	for (size_t i = 0; i < status->exception_count; i++) {
+		const struct kw_status_exception *exception = &status->exceptions[i];
+
+		kw_json_open_object(json);
+		kw_json_member_unsigned(json, "exception", exception->id);
+		kw_json_member_unsigned(json, "vm", exception->vm);
+		kw_json_member_string(json, "operation", exception->operation);
+		kw_json_member_time(json, "until", exception->until_ns);
+		kw_json_member_unsigned(json, "uses", exception->uses);
+		kw_json_member_string(json, "reason", exception->reason);
+		kw_json_member_unsigned(json, "uid", exception->uid);
+		kw_json_close_object(json);
+	}
+	kw_json_close_array(json);
 }
 
 static void render_refusals(struct kw_json *json, const struct kw_status *status)
@@ -119,6 +154,10 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	kw_json_key(json, "policies");
 	render_policies(json, status->rules);
 	kw_json_member_string(json, "policy_error", status->policy_error);
+	kw_json_key(json, "after_the_fact");
+	render_after(json, status);
+	kw_json_key(json, "exceptions");
+	render_exceptions(json, status);
 	kw_json_key(json, "counters");
 	render_counters(json, status);
 	kw_json_key(json, "refusals");

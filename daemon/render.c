@@ -147,6 +147,12 @@ void kw_render_event(struct kw_json *json, const struct kw_event *event,
 	kw_json_key(json, "process");
 	render_identity(json, &event->caller);
 	member_origin(json, event, rules);
+	kw_json_key(json, "exception");
+	if (event->exception)
+		kw_json_unsigned(json, event->exception);
+	else
+		kw_json_null(json);
+	kw_json_member_unsigned(json, "suppressed", event->suppressed);
 	kw_json_close_object(json);
 }
 

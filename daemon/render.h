@@ -56,6 +56,16 @@ struct kw_backend_refusal {
 	const char *reason;
 };
 
+struct kw_status_exception {
+	uint64_t id;
+	uint64_t vm;
+	const char *operation; /* or a group */
+	uint64_t until_ns; /* CLOCK_REALTIME */
+	uint64_t uses;
+	const char *reason;
+	uint32_t uid; /* who granted it */
+};
+
 struct kw_status {
 	enum kw_enforcement enforcement;
 	const char *reason; /* one sentence: what falls short, or NULL */
@@ -75,6 +85,11 @@ struct kw_status {
 	size_t refusal_count;
 	const struct kw_ruleset *rules; /* in force, or NULL */
 	const char *policy_error; /* why the last reload was refused, or NULL */
+	bool watches; /* what KVM carries out is compared: kw_backend_watches() */
+	const char *const *unwatched;
+	size_t unwatched_count;
+	const struct kw_status_exception *exceptions; /* borrowed */
+	size_t exception_count;
 	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
 	uint64_t followers_lost; /* events that slow followers missed */
 	uint64_t events_unwritten; /* events that --events FILE could not take */
