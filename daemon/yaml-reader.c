@@ -350,6 +350,30 @@ static int read_document(struct kw_yaml *yaml, const char *noun, const struct kw
 	return 0;
 }
 
+/* The breaks that libyaml knows besides "\n" and "\r\n": "\r", NEL, LS and PS. */
+static bool is_odd_break(const char *text, size_t size)
+{
+	if (text[0] == '\r')
+		return size < 2 || text[1] != '\n';
+	if (size >= 2 && memcmp(text, "\xc2\x85", 2) == 0)
+		return true;
+	return size >= 3 &&
+	       (memcmp(text, "\xe2\x80\xa8", 3) == 0 || memcmp(text, "\xe2\x80\xa9", 3) == 0);
+}
+
+/*
+ * Where libyaml sees a line and an editor does not, a reader of the file takes
+ * for a comment what is none, and our line numbers are not his.
+ */
+static int check_breaks(struct kw_yaml *yaml)
+{
+	for (size_t i = 0; i < yaml->size; i++)
+		if (is_odd_break(yaml->text + i, yaml->size - i))
+			return kw_yaml_error(yaml, mark_of_offset(yaml, i),
+					     "a line ends in something else than a newline");
+	return 0;
+}
+
 /* Adds the text of the line to the diagnostic. NUL would end it; it is never valid anyway. */
 static void attach_source(struct kw_diag *diag, const char *text, size_t size)
 {
@@ -379,7 +403,9 @@ int kw_yaml_read(const char *file, const char *text, size_t size, const char *no
 		return -ENOMEM;
 	yaml_parser_set_encoding(&yaml.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&yaml.parser, (const unsigned char *)text, size);
-	r = read_document(&yaml, noun, keys, count, target);
+	r = check_breaks(&yaml);
+	if (r == 0)
+		r = read_document(&yaml, noun, keys, count, target);
 	if (r < 0)
 		attach_source(reterr, text, size);
 	yaml_event_delete(&yaml.event);

@@ -15,8 +15,9 @@
  * libyaml gives events, one of which is current. A reader function is called
  * with the first event of its value current, and leaves the last one current.
  * Everything a policy has no use for is refused where it stands: aliases,
- * anchors, tags, further documents, NUL, deep nesting. Nothing is ever
- * expanded or guessed: a scalar is a string, whatever it looks like.
+ * anchors, tags, further documents, NUL, deep nesting, line breaks that editors
+ * do not show. Nothing is ever expanded or guessed: a scalar is a string,
+ * whatever it looks like.
  *
  * All functions return 0 or -errno, with the diagnostic filled in.
  */

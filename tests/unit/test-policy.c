@@ -187,6 +187,23 @@ static void not_text(void **state)
 	expect_broken(write_text("nothing", ""), 0, 0, "holds no policy");
 }
 
+/* "what looks like a comment is one": libyaml knows more line breaks than editors show */
+static void odd_breaks(void **state)
+{
+	static const char *const breaks[] = {"\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(breaks); i++) {
+		snprintf(text, sizeof(text),
+			 "policy: p\r\n# harmless%smode: audit\nrules:\n"
+			 "  - {operations: [KVM_RUN], verdict: audit}\n",
+			 breaks[i]);
+		expect_broken(write_text("break", text), 2, 11, "something else than a newline");
+	}
+	expect_broken(write_text("break", "policy: p\r"), 1, 10, "something else than a newline");
+}
+
 static void begin_with(char *text, const char *start)
 {
 	while (*start)
@@ -356,6 +373,7 @@ int main(void)
 		cmocka_unit_test(too_deep),	    cmocka_unit_test(depth_limit),
 		cmocka_unit_test(not_a_file),	    cmocka_unit_test(too_many_rules),
 		cmocka_unit_test(duplicate_policy), cmocka_unit_test(one_policy_too_many),
+		cmocka_unit_test(odd_breaks),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, scratch_make, scratch_remove);
