@@ -15,7 +15,7 @@ struct kw_diag {
 	char *file; /* NULL: not about a file */
 	unsigned int line; /* from 1; 0: about the file as a whole */
 	unsigned int column; /* from 1, in characters; 0: about the line as a whole */
-	char *message; /* one sentence, no newline, no full stop */
+	char *message; /* one sentence, no full stop; may quote a file, hence hold any character */
 	char *hint; /* "did you mean 'KVM_SET_REGS'?", or NULL */
 	char *source; /* the text of the line, or NULL */
 };

@@ -40,6 +40,8 @@ static void printed(void **state)
 	print_to(&diag, "a\\x0ab: error: wrong\n");
 	diag.file = NULL;
 	print_to(&diag, "error: wrong\n");
+	diag.message = "no 'a\nb\x1b'";
+	print_to(&diag, "error: no 'a\\x0ab\\x1b'\n");
 	print_to(&(struct kw_diag){}, "error: out of memory\n");
 
 	/* Long lines are cut around the caret. */
