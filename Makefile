@@ -37,15 +37,20 @@ SOURCES := $(filter-out $(MAINS),$(wildcard daemon/*.c))
 OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/daemon/%.o)
 SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
+# The modules that compute, without libraries: what the fuzzers want coverage of.
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag names operations policy ruleset yaml))
+FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
+FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
 	libjansson-dev
-TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev bats jq perl qemu-system-x86 busybox-static cpio \
+TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
-.PHONY: all help run demo check check-unit check-host check-guest check-long lint format \
+.PHONY: all help run demo check check-unit check-host check-guest check-long fuzz lint format \
 	deps deps-build deps-test deps-lint clean install
 .DELETE_ON_ERROR:
 
@@ -58,6 +63,7 @@ help:
 	@echo 'sudo make demo       the whole story in a guest, step by step, on screen'
 	@echo 'make check-unit      only the unit tests, with sanitizers'
 	@echo 'sudo make check-host check-guest check-long'
+	@echo 'make fuzz            search for inputs that break the parser, FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make lint format     clang-format, clang-tidy, shellcheck'
 	@echo 'sudo make deps       install the Debian packages all of this needs'
 	@echo 'sudo make install    to $$(DESTDIR)$$(PREFIX)'
@@ -131,10 +137,31 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -Itests/unit -MMD -MP -o $@ $< \
 		$(BUILD)/libkvmwarden-sane.a $(LIBS) -lcmocka
 
+# libFuzzer comes with clang, whatever CC is.
+FUZZ_CFLAGS := -std=gnu11 $(WARN) $(SANITIZE) -O1 -g
+
+$(BUILD)/fuzz/daemon/%.o: daemon/%.c
+	@mkdir -p $(@D)
+	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libkvmwarden-fuzz.a: $(FUZZ_OBJECTS)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz/%: tests/fuzz/fuzz-%.c $(BUILD)/libkvmwarden-fuzz.a
+	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(CPPFLAGS) -MMD -MP -o $@ $< \
+		$(BUILD)/libkvmwarden-fuzz.a -lyaml
+
+# The words of the language, as its tables have them, join the kept ones.
+$(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operations-*.h)
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)sed -E 's/^OPERATION\((\w+),/"\1"/' $(filter daemon/%,$^) | \
+		grep -oE '"@?[a-zA-Z][a-zA-Z0-9_-]*"' | sort -u | cat $< - >$@
+
 # It embeds the interface's text, which no compiler lists among its dependencies.
 $(BUILD)/daemon/manager-calls.o $(BUILD)/sane/manager-calls.o: daemon/io.kvmwarden.Manager.varlink
 
--include $(wildcard $(BUILD)/daemon/*.d $(BUILD)/sane/*.d $(BUILD)/tests/unit/*.d)
+-include $(wildcard $(BUILD)/daemon/*.d $(BUILD)/sane/*.d $(BUILD)/tests/unit/*.d \
+	$(BUILD)/fuzz/*.d $(BUILD)/fuzz/daemon/*.d)
 
 # --- use --------------------------------------------------------------------
 
@@ -153,11 +180,15 @@ demo: deps-test
 # --- tests ------------------------------------------------------------------
 
 check check-unit check-host check-guest check-long: deps-test
-	$(Q)$(SUBMAKE) all $(UNIT_TESTS)
+	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict))
 	$(Q)tests/run $(@:check-%=%)
 
+fuzz: deps-test
+	$(Q)$(SUBMAKE) $(FUZZERS) $(FUZZERS:=.dict)
+	$(Q)for target in $(notdir $(FUZZERS)); do tests/fuzz/run -v $$target $(FUZZ_SECONDS) || exit 1; done
+
 LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])
-LINT_SH := $(shell grep -lE '^\#!.*[/ ](ba)?sh' -r tests .ci 2>/dev/null) $(wildcard tests/*/*.sh)
+LINT_SH := $(shell grep -lE '^\#!.*[/ ](ba)?sh' -r tests .ci --exclude-dir=corpus 2>/dev/null) $(wildcard tests/*/*.sh)
 LINT_BATS := $(wildcard tests/host/*.bats tests/host/*.bash)
 TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c))
 
