@@ -36,7 +36,8 @@ static void one_policy(void **state)
 			struct kw_decision decision;
 			struct kw_cell cell = {};
 
-			origins[policy] = (struct kw_origin){policy + 7, verdict, 13};
+			origins[policy] = (struct kw_origin){
+				.rule = policy + 7, .verdict = verdict, .error = 13};
 			set_bit(&cell, verdict, policy);
 			memset(&decision, 0xff, sizeof(decision));
 			kw_decide(&cell, origins, ~(1ull << policy), &decision);
@@ -63,8 +64,8 @@ static void check_pair(unsigned int a, unsigned int b, unsigned int va, unsigned
 	struct kw_decision decision;
 	struct kw_cell cell = {};
 
-	origins[a] = (struct kw_origin){1, va, 1};
-	origins[b] = (struct kw_origin){2, vb, 2};
+	origins[a] = (struct kw_origin){.rule = 1, .verdict = va, .error = 1};
+	origins[b] = (struct kw_origin){.rule = 2, .verdict = vb, .error = 2};
 	set_bit(&cell, va, a);
 	set_bit(&cell, vb, b);
 	kw_decide(&cell, origins, 1ull << a | 1ull << b, &decision);
@@ -96,7 +97,8 @@ static void two_policies(void **state)
 /* "in audit mode a verdict is reported, with what the rule says, and no errno is given" */
 static void audit_mode(void **state)
 {
-	struct kw_origin origins[KW_POLICIES_MAX] = {[5] = {3, KW_DENY, 1}};
+	struct kw_origin origins[KW_POLICIES_MAX] = {
+		[5] = {.rule = 3, .verdict = KW_DENY, .error = 1}};
 	struct kw_cell cell = {.audit = 1ull << 5};
 	struct kw_decision decision;
 
@@ -116,7 +118,7 @@ static void all_policies_at_once(void **state)
 	struct kw_decision decision;
 
 	(void)state;
-	origins[63] = (struct kw_origin){9, KW_DENY, 2};
+	origins[63] = (struct kw_origin){.rule = 9, .verdict = KW_DENY, .error = 2};
 	kw_decide(&cell, origins, ~0ull, &decision);
 	assert_int_equal(decision.verdict, KW_DENY);
 	assert_int_equal(decision.policy, 63);

@@ -109,72 +109,79 @@ static void longest(void **state)
 	assert_true(kw_glob_matches(&glob, &path, 0, path.len));
 }
 
+/* With the flags KVM gives a new VM of the type. */
+static int matches(const struct kw_selector *sel, const struct kw_identity *who, unsigned int type)
+{
+	return kw_selector_matches(sel, who, type, kw_type_flags(type));
+}
+
 static void types(void **state)
 {
-	struct kw_selector sel = {.types = 1u << KW_TYPE_SEV_ES};
+	struct kw_selector sel = {
+		.match = {.tests = KW_SELECT_TYPES, .types = 1u << KW_TYPE_SEV_ES}};
 	struct kw_identity who = {};
 
 	(void)state;
 	for (unsigned int type = 0; type < _KW_TYPE_MAX; type++)
-		assert_int_equal(kw_selector_matches(&sel, &who, type),
+		assert_int_equal(matches(&sel, &who, type),
 				 type == KW_TYPE_SEV_ES || type == KW_TYPE_UNKNOWN);
-	sel.types = UINT32_MAX;
+	sel.match.tests = 0;
 	for (unsigned int type = 0; type < _KW_TYPE_MAX; type++)
-		assert_true(kw_selector_matches(&sel, &who, type));
+		assert_true(matches(&sel, &who, type));
 }
 
 static void executables(void **state)
 {
-	struct kw_selector sel = {.types = UINT32_MAX, .tests = KW_SELECT_EXE};
+	struct kw_selector sel = {.match.tests = KW_SELECT_EXE};
 	struct kw_identity who = {};
 
 	(void)state;
-	sel.exe = glob_of("/bin/q*");
+	sel.match.exe = glob_of("/bin/q*");
 	who.exe = path_of("/bin/qemu");
-	assert_true(kw_selector_matches(&sel, &who, 0));
+	assert_true(matches(&sel, &who, 0));
 	who.exe = path_of("/bin/sh");
-	assert_false(kw_selector_matches(&sel, &who, 0));
+	assert_false(matches(&sel, &who, 0));
 	/* Not knowing must not be a way around a policy. */
 	who.exe.flags = KW_PATH_TRUNCATED;
-	assert_true(kw_selector_matches(&sel, &who, 0));
+	assert_true(matches(&sel, &who, 0));
 	who.exe = (struct kw_path){.flags = KW_PATH_UNKNOWN};
-	assert_true(kw_selector_matches(&sel, &who, 0));
+	assert_true(matches(&sel, &who, 0));
 	who.exe.flags = 0;
-	assert_false(kw_selector_matches(&sel, &who, 0));
+	assert_false(matches(&sel, &who, 0));
 }
 
 static void units(void **state)
 {
-	struct kw_selector sel = {.types = UINT32_MAX, .tests = KW_SELECT_UNIT};
+	struct kw_selector sel = {.match.tests = KW_SELECT_UNIT};
 	struct kw_identity who = {};
 
 	(void)state;
-	sel.unit = glob_of("vm-*.scope");
+	sel.match.unit = glob_of("vm-*.scope");
 	who.cgroup = path_of("/machine.slice/vm-1.scope");
 	who.unit_offset = 15;
 	who.unit_len = 10;
-	assert_true(kw_selector_matches(&sel, &who, 0));
-	sel.unit = glob_of("ct-*.scope");
-	assert_false(kw_selector_matches(&sel, &who, 0));
+	assert_true(matches(&sel, &who, 0));
+	sel.match.unit = glob_of("ct-*.scope");
+	assert_false(matches(&sel, &who, 0));
 	who.cgroup.flags = KW_PATH_TRUNCATED;
-	assert_true(kw_selector_matches(&sel, &who, 0));
+	assert_true(matches(&sel, &who, 0));
 	/* In no unit at all, for sure. */
 	who.cgroup = path_of("/");
 	who.unit_offset = who.unit_len = 0;
-	assert_false(kw_selector_matches(&sel, &who, 0));
+	assert_false(matches(&sel, &who, 0));
 }
 
 static void users(void **state)
 {
-	struct kw_selector sel = {.types = UINT32_MAX, .tests = KW_SELECT_USER, .uid = 64055};
+	struct kw_selector sel = {.match = {.tests = KW_SELECT_USER, .uid = 64055}};
 	struct kw_identity who = {.uid = 64055};
 
 	(void)state;
-	assert_true(kw_selector_matches(&sel, &who, 0));
+	assert_true(matches(&sel, &who, 0));
 	who.uid = 0;
-	assert_false(kw_selector_matches(&sel, &who, 0));
-	sel.tests = 0;
-	assert_true(kw_selector_matches(&sel, &who, 0));
+	assert_false(matches(&sel, &who, 0));
+	sel.match.tests = 0;
+	assert_true(matches(&sel, &who, 0));
 }
 
 /* "all tests of a selector must agree" */
@@ -182,16 +189,17 @@ static void conjunction(void **state)
 {
 	(void)state;
 	for (unsigned int wrong = 0; wrong < 16; wrong++) {
-		struct kw_selector sel = {.types = 1u << (wrong & 1 ? KW_TYPE_SEV : KW_TYPE_TDX)};
+		struct kw_selector sel = {.match.types =
+						  1u << (wrong & 1 ? KW_TYPE_SEV : KW_TYPE_TDX)};
 		struct kw_identity who = {.uid = wrong & 2 ? 1 : 2, .unit_len = 1};
 
-		sel.tests = KW_SELECT_EXE | KW_SELECT_UNIT | KW_SELECT_USER;
-		sel.uid = 2;
-		sel.exe = glob_of("/e");
-		sel.unit = glob_of("u");
+		sel.match.tests = KW_SELECT_TYPES | KW_SELECT_EXE | KW_SELECT_UNIT | KW_SELECT_USER;
+		sel.match.uid = 2;
+		sel.match.exe = glob_of("/e");
+		sel.match.unit = glob_of("u");
 		who.exe = path_of(wrong & 4 ? "/x" : "/e");
 		who.cgroup = path_of(wrong & 8 ? "x" : "u");
-		assert_int_equal(kw_selector_matches(&sel, &who, KW_TYPE_TDX), wrong == 0);
+		assert_int_equal(matches(&sel, &who, KW_TYPE_TDX), wrong == 0);
 	}
 }
 

@@ -423,8 +423,8 @@ static int setup(void **state)
 	ruleset.set.count = KW_ARRAY_SIZE(policies);
 	ruleset.table.generation = 3;
 	ruleset.table.policies = KW_ARRAY_SIZE(policies);
-	ruleset.table.selectors[0].types = 1u << KW_TYPE_SEV_SNP;
-	ruleset.table.selectors[1].types = UINT32_MAX;
+	ruleset.table.selectors[0].match.tests = KW_SELECT_TYPES;
+	ruleset.table.selectors[0].match.types = 1u << KW_TYPE_SEV_SNP;
 	return 0;
 }
 

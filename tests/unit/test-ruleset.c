@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "every-rule.h"
 #include "names.h"
 #include "unit.h"
 #include "util.h"
@@ -63,13 +64,27 @@ static unsigned int op_of(const char *name)
 	return index;
 }
 
+/* A new VM of a type, with the flags KVM gives it. */
+static struct kw_subject subject_of(unsigned int type)
+{
+	return (struct kw_subject){.type = type, .flags = kw_type_flags(type), .who = &nobody};
+}
+
 static struct kw_decision explain(const struct kw_ruleset *rs, const char *operation,
 				  unsigned int state, unsigned int type)
 {
+	const struct kw_subject subject = subject_of(type);
 	struct kw_decision decision;
 
-	kw_ruleset_explain(rs, op_of(operation), state, type, &nobody, &decision);
+	kw_ruleset_explain(rs, op_of(operation), state, &subject, &decision);
 	return decision;
+}
+
+static uint64_t matched(const struct kw_ruleset *rs, unsigned int type)
+{
+	const struct kw_subject subject = subject_of(type);
+
+	return kw_ruleset_match(rs, &subject);
 }
 
 /* What the BPF programs do with a command. */
@@ -202,8 +217,8 @@ static void several_policies(void **state)
 	assert_string_equal(kw_ruleset_policy(rs, d.policy)->name, "e");
 	/* Of a type this version does not know, the strictest is true. */
 	assert_int_equal(explain(rs, "KVM_NMI", 0, KW_TYPE_UNKNOWN).verdict, KW_KILL);
-	assert_int_equal(kw_ruleset_match(rs, KW_TYPE_SEV, &nobody), 0xf);
-	assert_int_equal(kw_ruleset_match(rs, KW_TYPE_UNKNOWN, &nobody), 0x1f);
+	assert_int_equal(matched(rs, KW_TYPE_SEV), 0xf);
+	assert_int_equal(matched(rs, KW_TYPE_UNKNOWN), 0x1f);
 }
 
 static void audit_mode(void **state)
@@ -251,8 +266,9 @@ static void not_refusable(void **state)
 static unsigned int shipped_verdict(unsigned int operation, unsigned int state, unsigned int type)
 {
 	static const char *const registers[] = {
-		"KVM_SET_REGS",	 "KVM_SET_SREGS", "KVM_SET_SREGS2",    "KVM_SET_FPU",
-		"KVM_SET_XSAVE", "KVM_SET_XCRS",  "KVM_SET_DEBUGREGS", "KVM_SET_GUEST_DEBUG",
+		"KVM_SET_REGS",	     "KVM_SET_SREGS",	    "KVM_SET_SREGS2",
+		"KVM_SET_FPU",	     "KVM_SET_XSAVE",	    "KVM_SET_XCRS",
+		"KVM_SET_DEBUGREGS", "KVM_SET_GUEST_DEBUG", "SYNC_REGS",
 	};
 	const char *name = kw_operation(operation)->name;
 
@@ -286,7 +302,9 @@ static void shipped_policies(void **state)
 	for (unsigned int i = KW_OP_CANARY + 1; i < kw_operation_count(); i++)
 		for (unsigned int s = 0; s < _KW_STATE_MAX; s++)
 			for (unsigned int type = 0; type < _KW_TYPE_MAX; type++) {
-				kw_ruleset_explain(rs, i, s, type, &nobody, &d);
+				const struct kw_subject subject = subject_of(type);
+
+				kw_ruleset_explain(rs, i, s, &subject, &d);
 				if (d.verdict != shipped_verdict(i, s, type))
 					fail_msg("%s, %s, %s: %s", kw_operation(i)->name,
 						 kw_state_name(s), kw_type_name(type),
@@ -298,23 +316,16 @@ static void shipped_policies(void **state)
 	assert_string_equal(kw_ruleset_policy(rs, d.policy)->name, "legacy-sev-es");
 }
 
-/* A policy with a rule for each operation in each state. */
 static void add_large(struct kw_policy_set *set, unsigned int number)
 {
 	_cleanup_free_ char *text = NULL;
-	const struct kw_operation *op;
+	char name[16];
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	assert_non_null(f);
-	fprintf(f, "policy: p%u\nrules:\n", number);
-	for (unsigned int i = 1; (op = kw_operation(i)); i++)
-		for (unsigned int s = 0; s < _KW_STATE_MAX; s++) {
-			if (op->scopes == 1u << KW_SCOPE_SYSTEM && s == KW_STATE_SEALED)
-				continue;
-			fprintf(f, "  - {operations: [%s], state: %s, verdict: %s}\n", op->name,
-				kw_state_name(s), op->refusable ? "deny" : "audit");
-		}
+	snprintf(name, sizeof(name), "p%u", number);
+	write_every_rule(f, name, "deny");
 	fclose(f);
 	add_text(set, text);
 }
