@@ -261,7 +261,7 @@ int kw_policy_read_except(struct kw_yaml *yaml, void *target)
 	struct kw_yaml_mark start = kw_yaml_mark(yaml);
 	int r;
 
-	r = read_side(yaml, "except", &reader);
+	r = read_side(yaml, "exception", &reader);
 	if (r < 0 || policy->selector.except.tests)
 		return r;
 	return kw_yaml_error(yaml, start, "this excepts every VM: name some");

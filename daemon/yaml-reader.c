@@ -264,6 +264,11 @@ static void suggest_key(struct kw_yaml *yaml, const char *name, const struct kw_
 		kw_diag_hint(yaml->diag, "did you mean '%s'?", nearest);
 }
 
+static const char *article(const char *noun)
+{
+	return strchr("aeiou", noun[0]) ? "an" : "a";
+}
+
 /* Returns the index of the key that the current event names, not seen before. */
 static int read_key(struct kw_yaml *yaml, const char *noun, const struct kw_yaml_key *keys,
 		    size_t count, uint32_t *seen)
@@ -271,8 +276,8 @@ static int read_key(struct kw_yaml *yaml, const char *noun, const struct kw_yaml
 	const char *name;
 
 	if (yaml->event.type != YAML_SCALAR_EVENT)
-		return kw_yaml_error(yaml, kw_yaml_mark(yaml), "a key of a %s is %s, not a name",
-				     noun, kind_of(yaml));
+		return kw_yaml_error(yaml, kw_yaml_mark(yaml), "a key of %s %s is %s, not a name",
+				     article(noun), noun, kind_of(yaml));
 	name = (const char *)yaml->event.data.scalar.value;
 	for (size_t i = 0; i < count; i++) {
 		if (!kw_streq(keys[i].name, name))
@@ -283,7 +288,8 @@ static int read_key(struct kw_yaml *yaml, const char *noun, const struct kw_yaml
 		return i;
 	}
 	suggest_key(yaml, name, keys, count);
-	return kw_yaml_error(yaml, kw_yaml_mark(yaml), "unknown key '%s' in a %s", name, noun);
+	return kw_yaml_error(yaml, kw_yaml_mark(yaml), "unknown key '%s' in %s %s", name,
+			     article(noun), noun);
 }
 
 int kw_yaml_mapping(struct kw_yaml *yaml, const char *noun, const struct kw_yaml_key *keys,
@@ -294,7 +300,8 @@ int kw_yaml_mapping(struct kw_yaml *yaml, const char *noun, const struct kw_yaml
 	int r, key;
 
 	if (yaml->event.type != YAML_MAPPING_START_EVENT)
-		return kw_yaml_error(yaml, start, "a %s is a mapping, not %s", noun, kind_of(yaml));
+		return kw_yaml_error(yaml, start, "%s %s is a mapping, not %s", article(noun), noun,
+				     kind_of(yaml));
 	for (;;) {
 		r = next_event(yaml);
 		if (r < 0)

@@ -34,46 +34,71 @@
  * are, is in these few lines.
  */
 
-struct subject {
-	unsigned int type;
-	const struct kw_identity *who;
-};
-
 static struct kw_decision decide(const struct kw_ruleset *rs, unsigned int operation,
-				 unsigned int state, const struct subject *subject)
+				 unsigned int state, const struct kw_subject *subject)
 {
 	struct kw_decision decision;
 
-	kw_ruleset_explain(rs, operation, state, subject->type, subject->who, &decision);
+	kw_ruleset_explain(rs, operation, state, subject, &decision);
 	return decision;
 }
 
-static bool fits(const char *pattern, const struct kw_path *path, const char *text, size_t len)
+static bool fits(const char *pattern, const struct kw_path *path, const char *text, size_t len,
+		 bool unknown)
 {
-	const char *star = strchr(pattern, '*');
-	size_t prefix = star ? star - pattern : strlen(pattern);
-	size_t suffix = star ? strlen(star + 1) : 0;
+	const char *star;
+	size_t prefix, suffix;
 
-	if (path->flags)
+	if (!pattern)
 		return true;
+	if (path->flags)
+		return unknown;
+	star = strchr(pattern, '*');
+	prefix = star ? star - pattern : strlen(pattern);
+	suffix = star ? strlen(star + 1) : 0;
 	if (len < prefix + suffix || (!star && len != prefix))
 		return false;
 	return memcmp(text, pattern, prefix) == 0 &&
 	       memcmp(text + len - suffix, pattern + prefix + (star ? 1 : 0), suffix) == 0;
 }
 
-static bool selects(const struct kw_policy *policy, const struct subject *subject)
+/* Is the VM of the kind, as far as a side asks? One of unknown type is as unknown says. */
+static bool is_kind(const struct kw_match *match, const struct kw_subject *subject, bool unknown)
+{
+	const uint32_t wants_protected = match->tests & KW_SELECT_PROTECTED_STATE;
+	const uint32_t wants_private = match->tests & KW_SELECT_PRIVATE_MEMORY;
+	const uint32_t wants_type = match->tests & KW_SELECT_TYPES;
+
+	if (!wants_type && !wants_protected && !wants_private)
+		return true;
+	if (subject->type == KW_TYPE_UNKNOWN)
+		return unknown;
+	if (subject->type == KW_TYPE_NONE && (wants_protected || wants_private))
+		return false;
+	if (wants_type && !(match->types >> subject->type & 1))
+		return false;
+	if (wants_protected && (match->flags ^ subject->flags) & KW_VM_PROTECTED_STATE)
+		return false;
+	return !wants_private || !((match->flags ^ subject->flags) & KW_VM_PRIVATE_MEMORY);
+}
+
+static bool side_holds(const struct kw_match *match, const struct kw_match_text *text,
+		       const struct kw_subject *subject, bool unknown)
 {
 	const struct kw_identity *who = subject->who;
+	const struct kw_path *cgroup = &who->cgroup;
 
-	if (subject->type != KW_TYPE_UNKNOWN && !(policy->selector.types & (1u << subject->type)))
-		return false;
-	if (policy->user && policy->selector.uid != who->uid)
-		return false;
-	if (policy->exe && !fits(policy->exe, &who->exe, who->exe.text, who->exe.len))
-		return false;
-	return !policy->unit ||
-	       fits(policy->unit, &who->cgroup, who->cgroup.text + who->unit_offset, who->unit_len);
+	return is_kind(match, subject, unknown) && (!text->user || match->uid == who->uid) &&
+	       fits(text->exe, &who->exe, who->exe.text, who->exe.len, unknown) &&
+	       fits(text->unit, cgroup, cgroup->text + who->unit_offset, who->unit_len, unknown) &&
+	       fits(text->cgroup, cgroup, cgroup->text, cgroup->len, unknown);
+}
+
+static bool selects(const struct kw_policy *policy, const struct kw_subject *subject)
+{
+	return side_holds(&policy->selector.match, &policy->match, subject, true) &&
+	       !(policy->selector.except.tests &&
+		 side_holds(&policy->selector.except, &policy->except, subject, false));
 }
 
 /* --- who creates a VM ------------------------------------------------------- */
@@ -125,9 +150,11 @@ static struct kw_identity like_the_set(const struct kw_policy_set *set, enum lik
 	for (size_t i = set->count; i-- > 0;) {
 		const struct kw_policy *policy = &set->policies[i];
 
-		exe = policy->exe ?: exe;
-		unit = policy->unit ?: unit;
-		uid = policy->user ? policy->selector.uid : uid;
+		exe = policy->match.exe ?: policy->except.exe ?: exe;
+		unit = policy->match.unit ?: policy->except.unit ?: unit;
+		uid = policy->match.user    ? policy->selector.match.uid
+		      : policy->except.user ? policy->selector.except.uid
+					    : uid;
 	}
 	return identity(uid, exe, unit, likeness);
 }
@@ -320,7 +347,7 @@ static bool has_slot(const struct kw_table *table, uint32_t command)
 	return table->slots[kw_slot_index(command, table->slot_multiplier)].command == command;
 }
 
-static void check_operation(const struct kw_ruleset *rs, const struct subject *subject,
+static void check_operation(const struct kw_ruleset *rs, const struct kw_subject *subject,
 			    uint64_t selected, unsigned int operation)
 {
 	uint32_t command = kw_operation(operation)->command;
@@ -343,7 +370,7 @@ static void check_operation(const struct kw_ruleset *rs, const struct subject *s
 static void check_identity(const struct kw_ruleset *rs, const struct kw_identity *who)
 {
 	for (unsigned int type = 0; type < _KW_TYPE_MAX; type++) {
-		const struct subject subject = {type, who};
+		const struct kw_subject subject = {type, kw_type_flags(type), who};
 		uint64_t selected = 0;
 
 		for (unsigned int i = 0; i < rs->set.count; i++)

@@ -203,13 +203,147 @@ static void conjunction(void **state)
 	}
 }
 
+/* "protected-state and private-memory go by what KVM says of the VM, not by its type" */
+static void flags(void **state)
+{
+	static const struct {
+		uint32_t test;
+		uint32_t flag;
+	} tests[] = {{KW_SELECT_PROTECTED_STATE, KW_VM_PROTECTED_STATE},
+		     {KW_SELECT_PRIVATE_MEMORY, KW_VM_PRIVATE_MEMORY}};
+	const struct kw_identity who = {};
+
+	(void)state;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(tests); i++) {
+		struct kw_selector yes = {
+			.match = {.tests = tests[i].test, .flags = tests[i].flag}};
+		struct kw_selector no = {.match.tests = tests[i].test};
+		uint32_t other = tests[!i].flag;
+
+		for (uint32_t type = 0; type < KW_TYPE_UNKNOWN; type++) {
+			assert_true(kw_selector_matches(&yes, &who, type, tests[i].flag | other));
+			assert_false(kw_selector_matches(&yes, &who, type, other));
+			assert_true(kw_selector_matches(&no, &who, type, other | KW_VM_SEALED));
+			assert_false(kw_selector_matches(&no, &who, type, tests[i].flag));
+		}
+		/* Of a type nobody knows, both may be true. On /dev/kvm neither is. */
+		assert_true(kw_selector_matches(&yes, &who, KW_TYPE_UNKNOWN, 0));
+		assert_true(kw_selector_matches(&no, &who, KW_TYPE_UNKNOWN, tests[i].flag));
+		assert_false(kw_selector_matches(&yes, &who, KW_TYPE_NONE, 0));
+		assert_false(kw_selector_matches(&no, &who, KW_TYPE_NONE, 0));
+	}
+}
+
+/* What KVM_CREATE_VM makes of each type. */
+static void flags_of_types(void **state)
+{
+	static const uint32_t expected[_KW_TYPE_MAX] = {
+		[KW_TYPE_SW_PROTECTED] = KW_VM_PRIVATE_MEMORY,
+		[KW_TYPE_SEV_ES] = KW_VM_PROTECTED_STATE,
+		[KW_TYPE_SEV_SNP] = KW_VM_PROTECTED_STATE | KW_VM_PRIVATE_MEMORY,
+		[KW_TYPE_TDX] = KW_VM_PROTECTED_STATE | KW_VM_PRIVATE_MEMORY,
+	};
+
+	(void)state;
+	for (uint32_t type = 0; type < _KW_TYPE_MAX; type++)
+		assert_int_equal(kw_type_flags(type), expected[type]);
+	assert_int_equal(kw_type_flags(UINT32_MAX), 0);
+}
+
+static void cgroups(void **state)
+{
+	struct kw_selector sel = {.match.tests = KW_SELECT_CGROUP};
+	struct kw_identity who = {};
+
+	(void)state;
+	sel.match.cgroup = glob_of("/machine.slice/*");
+	who.cgroup = path_of("/machine.slice/vm-1.scope/emulator");
+	assert_true(matches(&sel, &who, 0));
+	sel.match.cgroup = glob_of("/machine.slice/vm-1.scope");
+	assert_false(matches(&sel, &who, 0));
+	who.cgroup = path_of("/");
+	assert_false(matches(&sel, &who, 0));
+	who.cgroup.flags = KW_PATH_UNKNOWN;
+	assert_true(matches(&sel, &who, 0));
+	sel.match.cgroup = glob_of("/");
+	who.cgroup.flags = 0;
+	assert_true(matches(&sel, &who, 0));
+}
+
+/* "an exception holds when all its tests do; none is no exception" */
+static void exceptions(void **state)
+{
+	struct kw_selector sel = {};
+	struct kw_identity who = {.uid = 7};
+
+	(void)state;
+	who.exe = path_of("/bin/qemu");
+	who.cgroup = path_of("/vm.scope");
+	who.unit_offset = 1;
+	who.unit_len = 8;
+	assert_true(matches(&sel, &who, KW_TYPE_TDX));
+	sel.except = (struct kw_match){.tests = KW_SELECT_USER, .uid = 7};
+	assert_false(matches(&sel, &who, KW_TYPE_TDX));
+	sel.except.tests |= KW_SELECT_EXE | KW_SELECT_UNIT | KW_SELECT_CGROUP;
+	sel.except.exe = glob_of("/bin/q*");
+	sel.except.unit = glob_of("vm.scope");
+	sel.except.cgroup = glob_of("/vm.scope");
+	assert_false(matches(&sel, &who, KW_TYPE_TDX));
+	who.uid = 8;
+	assert_true(matches(&sel, &who, KW_TYPE_TDX));
+	who.uid = 7;
+	sel.except.tests |= KW_SELECT_TYPES;
+	sel.except.types = 1u << KW_TYPE_SEV;
+	assert_true(matches(&sel, &who, KW_TYPE_TDX));
+	assert_false(matches(&sel, &who, KW_TYPE_SEV));
+	/* An exception selects nothing. */
+	sel.match = (struct kw_match){.tests = KW_SELECT_USER, .uid = 9};
+	assert_false(matches(&sel, &who, KW_TYPE_TDX));
+}
+
+/* "what is not known selects, and never excepts" */
+static void unknown_is_no_exception(void **state)
+{
+	static const uint32_t names[] = {KW_SELECT_EXE, KW_SELECT_UNIT, KW_SELECT_CGROUP};
+	static const uint32_t kinds[] = {KW_SELECT_TYPES, KW_SELECT_PROTECTED_STATE,
+					 KW_SELECT_PRIVATE_MEMORY};
+	struct kw_identity who = {};
+
+	(void)state;
+	for (uint32_t flag = KW_PATH_UNKNOWN; flag <= KW_PATH_TRUNCATED; flag <<= 1)
+		for (size_t i = 0; i < KW_ARRAY_SIZE(names); i++) {
+			struct kw_selector sel = {.except.tests = names[i]};
+
+			sel.except.exe = sel.except.unit = sel.except.cgroup = glob_of("*");
+			who.exe.flags = who.cgroup.flags = flag;
+			assert_true(matches(&sel, &who, 0));
+			who.exe.flags = who.cgroup.flags = 0;
+			assert_false(matches(&sel, &who, 0));
+		}
+	for (size_t i = 0; i < KW_ARRAY_SIZE(kinds); i++) {
+		struct kw_selector sel = {.except = {.tests = kinds[i], .types = UINT32_MAX}};
+
+		assert_true(matches(&sel, &who, KW_TYPE_UNKNOWN));
+		assert_false(matches(&sel, &who, KW_TYPE_DEFAULT));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(patterns),    cmocka_unit_test(patterns_inside),
-		cmocka_unit_test(longest),     cmocka_unit_test(types),
-		cmocka_unit_test(executables), cmocka_unit_test(units),
-		cmocka_unit_test(users),       cmocka_unit_test(conjunction),
+		cmocka_unit_test(patterns),
+		cmocka_unit_test(patterns_inside),
+		cmocka_unit_test(longest),
+		cmocka_unit_test(types),
+		cmocka_unit_test(executables),
+		cmocka_unit_test(units),
+		cmocka_unit_test(users),
+		cmocka_unit_test(conjunction),
+		cmocka_unit_test(flags),
+		cmocka_unit_test(flags_of_types),
+		cmocka_unit_test(cgroups),
+		cmocka_unit_test(exceptions),
+		cmocka_unit_test(unknown_is_no_exception),
 	};
 
 	return cmocka_run_group_tests_name("glob", tests, NULL, NULL);

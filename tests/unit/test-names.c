@@ -97,6 +97,56 @@ static void operation_commands(void **state)
 	assert_int_equal(kw_operation_from_command(0x0000ae01, 32), -EINVAL);
 }
 
+/* "what shares an ioctl has a parent that has the number, and a number of its own in the family" */
+static void operation_families(void **state)
+{
+	unsigned int seen[_KW_FAMILY_MAX] = {};
+
+	(void)state;
+	for (unsigned int i = 0; i < kw_operation_count(); i++) {
+		const struct kw_operation *op = kw_operation(i), *parent;
+
+		if (!op->family) {
+			assert_int_equal(op->parent, 0);
+			assert_int_equal(op->firmware, 0);
+			continue;
+		}
+		assert_true(op->family < _KW_FAMILY_MAX);
+		parent = kw_operation(op->parent);
+		assert_int_not_equal(parent->command, 0);
+		assert_int_equal(parent->family, KW_FAMILY_NONE);
+		assert_int_equal(op->scopes & ~parent->scopes, 0);
+		assert_int_equal(op->hidden, op->member == KW_MEMBER_UNREADABLE);
+		for (unsigned int j = 0; j < i; j++)
+			assert_false(kw_operation(j)->family == op->family &&
+				     kw_operation(j)->member == op->member);
+		seen[op->family]++;
+	}
+	/* All commands of SEV and TDX up to Linux 6.19, and their unreadable ones. */
+	assert_int_equal(seen[KW_FAMILY_SEV], 26 + 1);
+	assert_int_equal(seen[KW_FAMILY_TDX], 6 + 1);
+	assert_in_range(seen[KW_FAMILY_CAP], 30, 80);
+	assert_int_equal(seen[KW_FAMILY_RUN], 1);
+}
+
+/* "a firmware command belongs to one operation" */
+static void firmware_commands(void **state)
+{
+	unsigned int owner[KW_FIRMWARE_MAX] = {};
+
+	(void)state;
+	for (unsigned int i = 0; i < kw_operation_count(); i++) {
+		unsigned int firmware = kw_operation(i)->firmware;
+
+		if (!firmware)
+			continue;
+		assert_int_equal(owner[firmware], 0);
+		assert_int_equal(kw_operation(i)->family, KW_FAMILY_SEV);
+		owner[firmware] = i;
+	}
+	assert_string_equal(kw_operation(owner[0x60])->name, "KVM_SEV_DBG_DECRYPT");
+}
+
 /* Pairs of ioctls with the same low byte: only the whole number tells them apart. */
 static const struct {
 	uint32_t command;
@@ -158,6 +208,15 @@ static void groups(void **state)
 	assert_true(in_group("@set-registers", "KVM_SET_GUEST_DEBUG"));
 	assert_false(in_group("@set-registers", "KVM_GET_REGS"));
 	assert_true(in_group("@get-registers", "KVM_GET_XSAVE2"));
+	assert_true(in_group("@set-registers", "SYNC_REGS"));
+	assert_true(in_group("@debug", "KVM_SEV_DBG_DECRYPT"));
+	assert_true(in_group("@inject", "KVM_SIGNAL_MSI"));
+	assert_true(in_group("@launch", "KVM_SEV_SNP_LAUNCH_FINISH"));
+	assert_true(in_group("@launch", "KVM_TDX_FINALIZE_VM"));
+	assert_true(in_group("@migration", "KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM"));
+	assert_true(in_group("@memory", "KVM_CREATE_GUEST_MEMFD"));
+	assert_true(in_group("@create", "KVM_CREATE_VM"));
+	assert_true(in_group("@all", "KVM_CAP_HALT_POLL"));
 	assert_true(in_group("@lifecycle", "VM_DESTROY"));
 	assert_false(in_group("@all", "VM_DESTROY"));
 	/* All but the end of a VM, and what no policy can name. */
@@ -169,6 +228,8 @@ static void groups(void **state)
 	for (size_t i = 0; i < kw_group_count(); i++) {
 		assert_ptr_equal(kw_group_from_name(kw_group(i)->name), kw_group(i));
 		assert_int_equal(kw_group(i)->name[0], '@');
+		for (size_t j = 0; j < kw_group(i)->count; j++)
+			assert_false(kw_operation(kw_group(i)->operations[j])->hidden);
 	}
 }
 
@@ -220,10 +281,16 @@ static void numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(enumerations),	     cmocka_unit_test(errnos),
-		cmocka_unit_test(operation_names),   cmocka_unit_test(operation_commands),
-		cmocka_unit_test(colliding_numbers), cmocka_unit_test(groups),
-		cmocka_unit_test(nearest),	     cmocka_unit_test(numbers),
+		cmocka_unit_test(enumerations),
+		cmocka_unit_test(errnos),
+		cmocka_unit_test(operation_names),
+		cmocka_unit_test(operation_commands),
+		cmocka_unit_test(colliding_numbers),
+		cmocka_unit_test(groups),
+		cmocka_unit_test(nearest),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(operation_families),
+		cmocka_unit_test(firmware_commands),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);

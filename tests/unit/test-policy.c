@@ -87,7 +87,7 @@ static unsigned int each_fixture(const char *dir_path, void (*check)(const char 
 static void broken_fixtures(void **state)
 {
 	(void)state;
-	assert_true(each_fixture(TEST_POLICIES "/broken", check_fixture) >= 60);
+	assert_true(each_fixture(TEST_POLICIES "/broken", check_fixture) >= 100);
 }
 
 static void check_good(const char *path)
@@ -104,7 +104,7 @@ static void check_good(const char *path)
 static void good_fixtures(void **state)
 {
 	(void)state;
-	assert_true(each_fixture(TEST_POLICIES "/good", check_good) >= 4);
+	assert_true(each_fixture(TEST_POLICIES "/good", check_good) >= 7);
 	assert_int_equal(each_fixture("policies", check_good), 3);
 }
 
@@ -155,6 +155,78 @@ static void every_key(void **state)
 	assert_int_equal(p->rules[2].states, 1u << KW_STATE_BUILDING);
 	assert_true(names(&p->rules[3], "VM_DESTROY"));
 	assert_int_equal(p->rules[3].verdict, KW_AUDIT);
+}
+
+/* Reads the one policy of a good fixture. */
+static const struct kw_policy *read_good(const char *name, struct kw_policy_set *set)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), TEST_POLICIES "/good/%s", name);
+	assert_int_equal(kw_policy_read(path, false, set, NULL), 0);
+	return &set->policies[0];
+}
+
+static void both_sides(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	const struct kw_policy *p = read_good("selectors.yaml", &set);
+	const struct kw_match *match = &p->selector.match, *except = &p->selector.except;
+
+	(void)state;
+	assert_int_equal(match->tests, KW_SELECT_PROTECTED_STATE | KW_SELECT_PRIVATE_MEMORY |
+					       KW_SELECT_CGROUP | KW_SELECT_USER);
+	assert_int_equal(match->flags, KW_VM_PRIVATE_MEMORY);
+	assert_int_equal(match->uid, 64055);
+	assert_string_equal(p->match.cgroup, "/machine.slice/*");
+	assert_string_equal(p->match.user, "64055");
+	assert_null(p->match.exe);
+	assert_int_equal(except->tests, KW_SELECT_TYPES | KW_SELECT_PROTECTED_STATE |
+						KW_SELECT_EXE | KW_SELECT_UNIT | KW_SELECT_CGROUP |
+						KW_SELECT_USER);
+	assert_int_equal(except->types, 1u << KW_TYPE_SW_PROTECTED);
+	assert_int_equal(except->flags, 0);
+	assert_int_equal(except->uid, 0);
+	assert_string_equal(p->except.exe, "*/qemu-system-x86_64");
+	assert_string_equal(p->except.unit, "machine-*.scope");
+	assert_string_equal(p->except.cgroup, "*/payload");
+	assert_string_equal(p->except.user, "root");
+}
+
+static void rates(void **state)
+{
+	static const uint16_t expected[][2] = {{1, 1}, {100, 60}, {65535, 3600}, {0, 0}};
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	const struct kw_policy *p = read_good("rate-limits.yaml", &set);
+
+	(void)state;
+	assert_int_equal(p->rule_count, KW_ARRAY_SIZE(expected));
+	for (size_t i = 0; i < p->rule_count; i++) {
+		assert_int_equal(p->rules[i].limit_events, expected[i][0]);
+		assert_int_equal(p->rules[i].limit_seconds, expected[i][1]);
+	}
+}
+
+/* "an ioctl stands for all that share it, but none of them for the ioctl" */
+static void families(void **state)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	const struct kw_policy *p = read_good("families.yaml", &set);
+
+	(void)state;
+	assert_true(names(&p->rules[0], "KVM_SEV_DBG_DECRYPT"));
+	assert_false(names(&p->rules[0], "KVM_SEV_DBG_ENCRYPT"));
+	assert_false(names(&p->rules[0], "KVM_MEMORY_ENCRYPT_OP"));
+	assert_true(names(&p->rules[1], "KVM_MEMORY_ENCRYPT_OP"));
+	assert_true(names(&p->rules[1], "KVM_SEV_DBG_DECRYPT"));
+	assert_true(names(&p->rules[1], "KVM_TDX_GET_CPUID"));
+	assert_false(names(&p->rules[1], "KVM_CAP_SYNC_REGS"));
+	assert_false(names(&p->rules[2], "KVM_RUN"));
+	assert_true(names(&p->rules[3], "KVM_RUN"));
+	assert_true(names(&p->rules[3], "SYNC_REGS"));
+	for (unsigned int i = 0; i < kw_operation_count(); i++)
+		if (kw_operation(i)->hidden)
+			assert_false(kw_rule_names(&p->rules[4], i));
 }
 
 static void defaults(void **state)
@@ -409,13 +481,23 @@ static void one_policy_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(broken_fixtures),  cmocka_unit_test(good_fixtures),
-		cmocka_unit_test(every_key),	    cmocka_unit_test(defaults),
-		cmocka_unit_test(not_text),	    cmocka_unit_test(too_large),
-		cmocka_unit_test(too_deep),	    cmocka_unit_test(depth_limit),
-		cmocka_unit_test(not_a_file),	    cmocka_unit_test(too_many_rules),
-		cmocka_unit_test(duplicate_policy), cmocka_unit_test(one_policy_too_many),
-		cmocka_unit_test(odd_breaks),	    cmocka_unit_test(large_shapes),
+		cmocka_unit_test(broken_fixtures),
+		cmocka_unit_test(good_fixtures),
+		cmocka_unit_test(every_key),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(not_text),
+		cmocka_unit_test(too_large),
+		cmocka_unit_test(too_deep),
+		cmocka_unit_test(depth_limit),
+		cmocka_unit_test(not_a_file),
+		cmocka_unit_test(too_many_rules),
+		cmocka_unit_test(both_sides),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(families),
+		cmocka_unit_test(duplicate_policy),
+		cmocka_unit_test(one_policy_too_many),
+		cmocka_unit_test(odd_breaks),
+		cmocka_unit_test(large_shapes),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, scratch_make, scratch_remove);

@@ -262,6 +262,181 @@ static void not_refusable(void **state)
 	assert_int_equal(diag.line, 2);
 }
 
+static unsigned int verdict(const struct kw_ruleset *rs, const char *operation)
+{
+	return explain(rs, operation, KW_STATE_BUILDING, KW_TYPE_DEFAULT).verdict;
+}
+
+/* "a rule on an ioctl covers all that share it" */
+static void families(void **state)
+{
+	static const char *const members[][3] = {
+		{"KVM_MEMORY_ENCRYPT_OP", "KVM_SEV_DBG_DECRYPT", "KVM_TDX_INIT_VM"},
+		{"KVM_ENABLE_CAP", "KVM_CAP_VM_COPY_ENC_CONTEXT_FROM", "KVM_CAP_HYPERV_SYNIC"},
+		{"KVM_RUN", "SYNC_REGS", "SYNC_REGS"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(members); i++) {
+		_cleanup_ruleset_ struct kw_ruleset *rs = NULL;
+		struct kw_policy_set set = {};
+		char text[128];
+
+		snprintf(text, sizeof(text),
+			 "policy: p\nrules: [{operations: [%s], verdict: deny, errno: EIO}]\n",
+			 members[i][0]);
+		add_text(&set, text);
+		rs = compile(&set);
+		for (size_t j = 0; j < KW_ARRAY_SIZE(members[i]); j++)
+			assert_int_equal(verdict(rs, members[i][j]), KW_DENY);
+		assert_int_equal(verdict(rs, "KVM_NMI"), KW_ALLOW);
+	}
+}
+
+/* "a rule on a member decides if it comes first, and leaves the ioctl and its other members alone" */
+static void family_members(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *before = compile_text(
+		"policy: p\nrules:\n"
+		"  - {operations: [KVM_SEV_INIT2, KVM_CAP_SYNC_REGS], verdict: allow}\n"
+		"  - {operations: [KVM_MEMORY_ENCRYPT_OP, KVM_ENABLE_CAP], verdict: deny}\n");
+	_cleanup_ruleset_ struct kw_ruleset *alone =
+		compile_text("policy: p\nrules: [{operations: [KVM_SEV_DBG_DECRYPT, SYNC_REGS], "
+			     "verdict: kill}]\n");
+	_cleanup_ruleset_ struct kw_ruleset *after = compile_text(
+		"policy: p\nrules:\n"
+		"  - {operations: [KVM_MEMORY_ENCRYPT_OP], state: sealed, verdict: deny}\n"
+		"  - {operations: [KVM_SEV_DBG_DECRYPT], verdict: audit}\n");
+
+	(void)state;
+	assert_int_equal(verdict(before, "KVM_SEV_INIT2"), KW_ALLOW);
+	assert_int_equal(verdict(before, "KVM_CAP_SYNC_REGS"), KW_ALLOW);
+	assert_int_equal(verdict(before, "KVM_SEV_INIT"), KW_DENY);
+	assert_int_equal(verdict(before, "KVM_MEMORY_ENCRYPT_OP"), KW_DENY);
+	assert_int_equal(verdict(before, "KVM_CAP_HALT_POLL"), KW_DENY);
+	assert_int_equal(verdict(alone, "KVM_SEV_DBG_DECRYPT"), KW_KILL);
+	assert_int_equal(verdict(alone, "KVM_SEV_DBG_ENCRYPT"), KW_ALLOW);
+	assert_int_equal(verdict(alone, "KVM_MEMORY_ENCRYPT_OP"), KW_ALLOW);
+	assert_int_equal(verdict(alone, "SYNC_REGS"), KW_KILL);
+	assert_int_equal(verdict(alone, "KVM_RUN"), KW_ALLOW);
+	assert_int_equal(verdict(after, "KVM_SEV_DBG_DECRYPT"), KW_AUDIT);
+	assert_int_equal(
+		explain(after, "KVM_SEV_DBG_DECRYPT", KW_STATE_SEALED, KW_TYPE_SEV).verdict,
+		KW_DENY);
+	assert_int_equal(verdict(after, "KVM_MEMORY_ENCRYPT_OP"), KW_ALLOW);
+}
+
+/* "an ioctl is in the table when anything that shares it is, with the family it is told apart by" */
+static void family_slots(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+		"policy: p\nrules: [{operations: [KVM_TDX_INIT_VM, SYNC_REGS], verdict: deny}]\n");
+	const struct kw_table *table = &rs->table;
+
+	(void)state;
+	assert_int_equal(used_slots(table), 3);
+	assert_int_equal(find(table, KW_CMD_CANARY)->family, KW_FAMILY_NONE);
+	assert_int_equal(find(table, KW_CMD_RUN)->family, KW_FAMILY_RUN);
+	assert_int_equal(find(table, 0xc008aeba)->family, KW_FAMILY_SEV);
+	assert_int_equal(table->members[KW_FAMILY_RUN][KW_MEMBER_SYNC_REGS], op_of("SYNC_REGS"));
+	assert_int_equal(table->members[KW_FAMILY_SEV][17], op_of("KVM_SEV_DBG_DECRYPT"));
+	assert_int_equal(table->members[KW_FAMILY_TDX][1], op_of("KVM_TDX_INIT_VM"));
+	assert_int_equal(table->members[KW_FAMILY_CAP][197],
+			 op_of("KVM_CAP_VM_COPY_ENC_CONTEXT_FROM"));
+	assert_int_equal(table->members[KW_FAMILY_SEV][99], 0);
+	assert_int_equal(table->firmware[0x60], op_of("KVM_SEV_DBG_DECRYPT"));
+	assert_int_equal(table->firmware[0], 0);
+}
+
+/* The operation that stands for one of a family whose number could not be read. */
+static unsigned int unreadable(const struct kw_table *table, unsigned int family)
+{
+	unsigned int index = table->members[family][KW_MEMBER_UNREADABLE];
+
+	assert_int_not_equal(index, 0);
+	assert_true(kw_operation(index)->hidden);
+	return index;
+}
+
+static struct kw_decision explain_unreadable(const struct kw_ruleset *rs, unsigned int family,
+					     unsigned int state)
+{
+	const struct kw_subject subject = subject_of(KW_TYPE_SEV);
+	struct kw_decision decision;
+
+	kw_ruleset_explain(rs, unreadable(&rs->table, family), state, &subject, &decision);
+	return decision;
+}
+
+/* "a number that cannot be read is taken for the one the policy is strictest about" */
+static void unreadable_members(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+		"policy: p\nrules:\n"
+		"  - {operations: [KVM_SEV_DBG_DECRYPT], state: sealed, verdict: deny, errno: "
+		"EACCES}\n"
+		"  - {operations: [KVM_SEV_INIT], verdict: audit}\n"
+		"  - {operations: [KVM_MEMORY_ENCRYPT_OP], verdict: allow}\n"
+		"  - {operations: [KVM_ENABLE_CAP], state: building, verdict: kill}\n");
+	struct kw_decision d;
+
+	(void)state;
+	d = explain_unreadable(rs, KW_FAMILY_SEV, KW_STATE_SEALED);
+	assert_int_equal(d.verdict, KW_DENY);
+	assert_int_equal(d.error, EACCES);
+	assert_int_equal(d.rule, 0);
+	d = explain_unreadable(rs, KW_FAMILY_SEV, KW_STATE_BUILDING);
+	assert_int_equal(d.verdict, KW_AUDIT);
+	assert_int_equal(d.rule, 1);
+	/* What is strict about SEV says nothing about TDX. */
+	assert_int_equal(explain_unreadable(rs, KW_FAMILY_TDX, KW_STATE_SEALED).verdict, KW_ALLOW);
+	assert_int_equal(explain_unreadable(rs, KW_FAMILY_CAP, KW_STATE_SEALED).verdict, KW_ALLOW);
+	/* The ioctl itself counts: it stands for members this version does not know. */
+	assert_int_equal(explain_unreadable(rs, KW_FAMILY_CAP, KW_STATE_BUILDING).verdict, KW_KILL);
+}
+
+/* "an unreadable number is as strict in audit mode as any: reported" */
+static void unreadable_in_audit_mode(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs =
+		compile_text("policy: p\nmode: audit\nrules:\n"
+			     "  - {operations: [KVM_SEV_DBG_ENCRYPT], verdict: deny}\n");
+	struct kw_decision d = explain_unreadable(rs, KW_FAMILY_SEV, KW_STATE_SEALED);
+
+	(void)state;
+	assert_int_equal(d.verdict, KW_AUDIT);
+	assert_int_equal(d.intended, KW_DENY);
+}
+
+static void selectors(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs =
+		compile_text("policy: p\nmatch: {protected-state: true, private-memory: true}\n"
+			     "except: {vm-types: tdx}\n"
+			     "rules: [{operations: [KVM_NMI], verdict: deny}]\n");
+
+	(void)state;
+	for (unsigned int type = 0; type < KW_TYPE_UNKNOWN; type++)
+		assert_int_equal(matched(rs, type), type == KW_TYPE_SEV_SNP);
+	/* Unknown: it may be one of those that match, and is none that is excepted. */
+	assert_int_equal(matched(rs, KW_TYPE_UNKNOWN), 1);
+	assert_int_equal(matched(rs, KW_TYPE_NONE), 0);
+}
+
+static void rate_limits(void **state)
+{
+	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+		"policy: p\nrules:\n"
+		"  - {operations: [KVM_NMI], state: sealed, verdict: audit, rate-limit: 5/min}\n"
+		"  - {operations: [KVM_NMI], verdict: deny}\n");
+	const struct kw_origin(*origins)[KW_POLICIES_MAX] = rs->table.origins[op_of("KVM_NMI")];
+
+	(void)state;
+	assert_int_equal(origins[KW_STATE_SEALED][0].limit_events, 5);
+	assert_int_equal(origins[KW_STATE_SEALED][0].limit_seconds, 60);
+	assert_int_equal(origins[KW_STATE_BUILDING][0].limit_seconds, 0);
+}
+
 /* The shipped policies, by a second, independent statement of what they say. */
 static unsigned int shipped_verdict(unsigned int operation, unsigned int state, unsigned int type)
 {
@@ -360,7 +535,10 @@ int main(void)
 		cmocka_unit_test(only_what_is_named), cmocka_unit_test(first_rule_wins),
 		cmocka_unit_test(several_policies),   cmocka_unit_test(audit_mode),
 		cmocka_unit_test(not_refusable),      cmocka_unit_test(shipped_policies),
-		cmocka_unit_test(largest_set),
+		cmocka_unit_test(largest_set),	      cmocka_unit_test(families),
+		cmocka_unit_test(family_members),     cmocka_unit_test(family_slots),
+		cmocka_unit_test(unreadable_members), cmocka_unit_test(unreadable_in_audit_mode),
+		cmocka_unit_test(selectors),	      cmocka_unit_test(rate_limits),
 	};
 
 	return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);
