@@ -350,7 +350,8 @@ static bool has_slot(const struct kw_table *table, uint32_t command)
 static void check_operation(const struct kw_ruleset *rs, const struct kw_subject *subject,
 			    uint64_t selected, unsigned int operation)
 {
-	uint32_t command = kw_operation(operation)->command;
+	const struct kw_operation *op = kw_operation(operation);
+	uint32_t command = op->family ? kw_operation(op->parent)->command : op->command;
 
 	for (unsigned int state = 0; state < _KW_STATE_MAX; state++) {
 		struct kw_decision told = decide(rs, operation, state, subject);
@@ -376,7 +377,8 @@ static void check_identity(const struct kw_ruleset *rs, const struct kw_identity
 		for (unsigned int i = 0; i < rs->set.count; i++)
 			selected |= (uint64_t)selects(&rs->set.policies[i], &subject) << i;
 		for (unsigned int i = 0; i < kw_operation_count(); i++)
-			check_operation(rs, &subject, selected, i);
+			if (!kw_operation(i)->hidden)
+				check_operation(rs, &subject, selected, i);
 	}
 }
 

@@ -371,7 +371,8 @@ static void large_shapes(void **state)
 		write_bytes("shape", text, KW_POLICY_FILE_MAX);
 		began = clock();
 		read_broken(at("shape"), &diag);
-		if (clock() - began > 2 * CLOCKS_PER_SEC)
+		/* Where the work is not proportional it takes many minutes. */
+		if (clock() - began > 30 * CLOCKS_PER_SEC)
 			fail_msg("1 MiB of '%s' behind '%s': %g s", repeated, shapes[i].start,
 				 (double)(clock() - began) / CLOCKS_PER_SEC);
 	}

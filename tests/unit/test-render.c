@@ -132,7 +132,8 @@ static void test_denied_event_as_written(void **state)
 		"\"comm\":\"CPU 0/KVM\",\"exe\":\"/usr/bin/qemu-system-x86_64\",\"cgroup_id\":5,"
 		"\"cgroup\":\"/machine.slice/machine-qemu1.scope\","
 		"\"unit\":\"machine-qemu1.scope\"},\"policy\":\"protected-state\",\"rule\":2,"
-		"\"file\":\"/etc/kvmwarden/policy.d/50-a.yaml\",\"line\":11}");
+		"\"file\":\"/etc/kvmwarden/policy.d/50-a.yaml\",\"line\":11,\"exception\":null,"
+		"\"suppressed\":0}");
 	json_decref(load(&json));
 }
 
