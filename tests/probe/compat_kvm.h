@@ -39,6 +39,27 @@
 #define SEV_CMD_SNP_LAUNCH_START 100
 #define SEV_CMD_SNP_LAUNCH_FINISH 102
 
+#define TDX_CMD_INIT_VM 1
+#define TDX_CMD_FINALIZE_VM 4
+
+struct tdx_cmd {
+	uint32_t id;
+	uint32_t flags;
+	uint64_t data;
+	uint64_t hw_error;
+};
+
+/* A flexible array of CPUID entries follows. */
+struct tdx_init_vm {
+	uint64_t attributes;
+	uint64_t xfam;
+	uint64_t mrconfigid[6];
+	uint64_t mrowner[6];
+	uint64_t mrownerconfig[6];
+	uint64_t reserved[12];
+	struct kvm_cpuid2 cpuid;
+};
+
 struct sev_init2 {
 	uint64_t vmsa_features;
 	uint32_t flags;
@@ -67,6 +88,8 @@ struct snp_launch_finish {
 	uint64_t pad1[4];
 };
 
+_Static_assert(sizeof(struct tdx_cmd) == 24, "size of the kernel's struct");
+_Static_assert(sizeof(struct tdx_init_vm) == 264, "size of the kernel's struct");
 _Static_assert(sizeof(struct sev_init2) == 48, "size of the kernel's struct");
 _Static_assert(sizeof(struct snp_launch_start) == 64, "size of the kernel's struct");
 _Static_assert(sizeof(struct snp_launch_finish) == 88, "size of the kernel's struct");
