@@ -54,7 +54,8 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 	deps deps-build deps-test deps-lint clean install
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue
+all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
+	$(BUILD)/tests/race
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -128,7 +129,7 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
-$(BUILD)/tests/queue: tests/hostile/queue.c
+$(BUILD)/tests/queue $(BUILD)/tests/race: $(BUILD)/tests/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -o $@ $<
 
