@@ -174,9 +174,11 @@ KW_PURE int kw_match_holds(const struct kw_match *match, const struct kw_identit
  * Does the policy apply to a VM of this type and these KW_VM_* flags, created by
  * this process? What is not known selects, and never excepts.
  */
-static inline int kw_selector_matches(const struct kw_selector *sel, const struct kw_identity *who,
-				      __u32 type, __u32 flags)
+KW_PURE int kw_selector_matches(const struct kw_selector *sel, const struct kw_identity *who,
+				__u32 type, __u32 flags)
 {
+	if (!sel || !who)
+		return 1;
 	if (!kw_match_holds(&sel->match, who, type, flags, 1))
 		return 0;
 	return !sel->except.tests || !kw_match_holds(&sel->except, who, type, flags, 0);

@@ -32,6 +32,9 @@ struct kw_backend {
 	void *userdata;
 };
 
+/* To be called before programs are opened; again is harmless. */
+int kw_backend_register_sections(void);
+
 /* Runs the iterator once, for the whole host. */
 int kw_backend_walk(struct kw_backend *backend);
 

@@ -351,7 +351,9 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
 	b->id = id;
 	b->canary = KW_CANARY_NONE;
 	libbpf_set_print(remember_libbpf);
-	r = bring_up(b, facts, rules, pin, reterr);
+	r = kw_backend_register_sections();
+	if (r == 0)
+		r = bring_up(b, facts, rules, pin, reterr);
 	if (r < 0) {
 		/* Ours only: what an earlier daemon pinned goes on. */
 		if (b->epoch)
