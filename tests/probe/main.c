@@ -26,6 +26,9 @@ static void usage(FILE *out)
 	      "  vcpu           create the next vCPU; it becomes the current one\n"
 	      "  seal           end the launch\n"
 	      "  sev-cmd=ID     try this SEV command with zeroed data\n"
+	      "  cap=NUMBER     try to enable this capability of the VM\n"
+	      "  unreadable=OP, null=OP\n"
+	      "                 try it on the VM with an argument that points nowhere, or is 0\n"
 	      "  entry=native|compat|x32, high=HEX32\n"
 	      "                 the way into the kernel, garbage above fd and cmd\n"
 	      "  fd=vcpu|vm|system|dup|passed|pipe|socket|stats|file\n"
@@ -40,7 +43,8 @@ static void usage(FILE *out)
 	      "  repeat=N:OP    try it N times, print one line\n"
 	      "  run, sync-regs KVM_RUN that leaves at once, with or without dirty registers\n"
 	      "  show-regs      print rbx as KVM has it\n"
-	      "  marker=TEXT, hold\n"
+	      "  marker=TEXT, hold, wait\n"
+	      "                 print it; wait for the end of standard input, or for a line\n"
 	      "Attempts are printed as TYPE STATE ENTRY FD OP OUTCOME ERRNO.\n",
 	      out);
 }

@@ -137,6 +137,9 @@ void try_run(struct probe *probe, const char *label);
 /* KVM_RUN with registers in kvm_run, marked dirty. */
 void try_sync_regs(struct probe *probe);
 void try_sev_command(struct probe *probe, uint64_t id);
+void try_capability(struct probe *probe, uint64_t number);
+/* On the VM, with this as the argument whatever lies there. */
+void try_pointer(struct probe *probe, uint32_t number, uint64_t pointer);
 
 /* steps.c */
 

@@ -147,10 +147,25 @@ static void hold(void)
 		;
 }
 
+/* Until a line arrives, or the end of the file. */
+static void wait_for_line(void)
+{
+	char byte;
+
+	printf("waiting %d\n", getpid());
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0 && byte != '\n')
+		;
+}
+
 static int run_plain_step(struct probe *probe, const char *step)
 {
 	if (strcmp(step, "hold") == 0) {
 		hold();
+		return 0;
+	}
+	if (strcmp(step, "wait") == 0) {
+		wait_for_line();
 		return 0;
 	}
 	if (!vm_current(probe))
@@ -176,12 +191,15 @@ static int run_number_step(struct probe *probe, const char *key, const char *val
 {
 	uint64_t number;
 
-	if (strcmp(key, "raw-vm") == 0 || strcmp(key, "sev-cmd") == 0) {
+	if (strcmp(key, "raw-vm") == 0 || strcmp(key, "sev-cmd") == 0 || strcmp(key, "cap") == 0) {
 		if (!parse_u64(value, 10, &number) || number > INT32_MAX)
 			return -EINVAL;
 		if (strcmp(key, "raw-vm") == 0)
 			return vm_new_raw(probe, (int)number);
-		try_sev_command(probe, number);
+		if (strcmp(key, "cap") == 0)
+			try_capability(probe, number);
+		else
+			try_sev_command(probe, number);
 		return 0;
 	}
 	if (!parse_u64(value, 16, &number))
@@ -201,6 +219,7 @@ int run_step(struct probe *probe, const char *step)
 {
 	const char *value = strchr(step, '=');
 	char key[16];
+	uint32_t op;
 
 	if (!value)
 		return run_plain_step(probe, step);
@@ -225,6 +244,13 @@ int run_step(struct probe *probe, const char *step)
 		return try_ops(probe, CALLER_FORK, value);
 	if (strcmp(key, "repeat") == 0)
 		return repeat(probe, value);
+	if (strcmp(key, "unreadable") == 0 || strcmp(key, "null") == 0) {
+		if (!parse_op(value, &op))
+			return -EINVAL;
+		/* Nothing is ever mapped at the first page but one. */
+		try_pointer(probe, op, strcmp(key, "null") == 0 ? 0 : 4096);
+		return 0;
+	}
 	if (strcmp(key, "reg") == 0)
 		return set_reg(probe, value);
 	if (strcmp(key, "marker") == 0) {

@@ -291,25 +291,52 @@ void try_sync_regs(struct probe *probe)
 		vcpu->run->kvm_dirty_regs = 0;
 }
 
-void try_sev_command(struct probe *probe, uint64_t id)
+/* An attempt on the VM with an argument of its own, under a label of its own. */
+static void try_on_vm(struct probe *probe, uint32_t number, uint64_t arg, const char *label)
 {
-	struct kvm_sev_cmd *cmd = probe->buffer;
 	enum fd_kind fd = probe->fd;
-	char label[64];
 	long r;
 
-	snprintf(label, sizeof(label), "KVM_MEMORY_ENCRYPT_OP:%" PRIu64, id);
 	probe->fd = FD_VM;
 	if (!can_try(probe)) {
 		report(probe, CALLER_SELF, label, COULD_NOT_TRY, "-");
 	} else {
-		memset(probe->buffer, 0, PROBE_BUFFER_SIZE);
-		cmd->id = (uint32_t)id;
-		/* Room for the command's own data, all zeroes. */
-		cmd->data = (uintptr_t)probe->buffer + 4096;
-		r = attempt(probe, CALLER_SELF, KVM_MEMORY_ENCRYPT_OP, (uintptr_t)cmd);
-		report(probe, CALLER_SELF, label, judge(probe, KVM_MEMORY_ENCRYPT_OP, r),
+		r = attempt(probe, CALLER_SELF, number, arg);
+		report(probe, CALLER_SELF, label, judge(probe, number, r),
 		       r < 0 ? error_name(-r) : "-");
 	}
 	probe->fd = fd;
+}
+
+void try_sev_command(struct probe *probe, uint64_t id)
+{
+	struct kvm_sev_cmd *cmd = probe->buffer;
+	char label[64];
+
+	snprintf(label, sizeof(label), "KVM_MEMORY_ENCRYPT_OP:%" PRIu64, id);
+	memset(probe->buffer, 0, PROBE_BUFFER_SIZE);
+	cmd->id = (uint32_t)id;
+	/* Room for the command's own data, all zeroes. */
+	cmd->data = (uintptr_t)probe->buffer + 4096;
+	try_on_vm(probe, KVM_MEMORY_ENCRYPT_OP, (uintptr_t)cmd, label);
+}
+
+void try_capability(struct probe *probe, uint64_t number)
+{
+	struct kvm_enable_cap *cap = probe->buffer;
+	char label[64];
+
+	snprintf(label, sizeof(label), "KVM_ENABLE_CAP:%" PRIu64, number);
+	memset(probe->buffer, 0, PROBE_BUFFER_SIZE);
+	cap->cap = (uint32_t)number;
+	/* No descriptor of a VM, for those that want one. */
+	cap->args[0] = UINT32_MAX;
+	try_on_vm(probe, KVM_ENABLE_CAP, (uintptr_t)cap, label);
+}
+
+void try_pointer(struct probe *probe, uint32_t number, uint64_t pointer)
+{
+	const char *name = ioctl_name(number);
+
+	try_on_vm(probe, number, pointer, name ? name : "?");
 }
