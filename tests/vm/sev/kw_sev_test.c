@@ -26,7 +26,8 @@
  *    for TDX, "enabled_caps" for the capabilities that copy or move a context.
  *  - It answers EINVAL where KVM would enter such a guest: there is no ASID.
  *  - It takes the marks away before KVM destroys the VM, because KVM would give
- *    the ASID back. The VMSA pages of the vCPUs are leaked.
+ *    the ASID back. The VMSA pages of the vCPUs are leaked, and so is the charge
+ *    of a VM that a context was moved to.
  *
  * TDX belongs to kvm_intel, which is not there, so for type 5 it stands in for
  * that too: it sets what tdx_vm_init() sets at creation and what
@@ -46,6 +47,7 @@
 #include <linux/debugfs.h>
 #include <linux/kprobes.h>
 #include <linux/kvm_host.h>
+#include <linux/misc_cgroup.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/psp-sev.h>
@@ -759,6 +761,9 @@ static int __init kw_sev_test_init(void)
 	*(u32 *)(caps + KW_SUPPORTED_VM_TYPES) |= BIT(TYPE_SW_PROTECTED) | BIT(TYPE_SEV) |
 						  BIT(TYPE_SEV_ES) | BIT(TYPE_SNP) | BIT(TYPE_TDX);
 #endif
+	/* KVM charges the cgroup of the VM that a context moves to; there is room for none. */
+	misc_cg_set_capacity(MISC_CG_RES_SEV, INT_MAX);
+	misc_cg_set_capacity(MISC_CG_RES_SEV_ES, INT_MAX);
 	publish();
 	return 0;
 }
