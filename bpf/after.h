@@ -110,7 +110,7 @@ static __always_inline int on_capability(__u64 kvm, __u32 number)
 
 	__u32 operation = 0;
 
-	if (!pass)
+	if (!pass || pass->command != KW_CMD_ENABLE_CAP)
 		return 0;
 	barrier_var(number); /* as in on_firmware() */
 	if (number < KW_MEMBER_UNREADABLE)
@@ -118,17 +118,24 @@ static __always_inline int on_capability(__u64 kvm, __u32 number)
 	return on_member(table, pass, operation ?: pass->ioctl_operation);
 }
 
-/* The firmware's door: which VM it is for is known from the ioctl that the task is in. */
+/*
+ * The firmware's door. Which VM a command is for is known from the ioctl that the
+ * task is in; a guest's own requests come this way too, from KVM_RUN.
+ */
 static __always_inline int on_firmware(__u32 command)
 {
 	struct passed *pass = bpf_task_storage_get(&passed, bpf_get_current_task_btf(), 0, 0);
 	const struct kw_table *table = current_table();
+	const struct kw_firmware *firmware;
 
-	if (!pass || !pass->kvm || !table || pass->generation != table->generation ||
-	    command >= KW_FIRMWARE_MAX)
+	if (!pass || !pass->kvm || pass->command != KW_CMD_MEMORY_ENCRYPT_OP || !table ||
+	    pass->generation != table->generation || command >= KW_FIRMWARE_MAX)
 		return 0;
 	barrier_var(command); /* or clang drops the mask, and the verifier the bound */
-	return on_member(table, pass, table->firmware[command & (KW_FIRMWARE_MAX - 1)]);
+	firmware = &table->firmware[command & (KW_FIRMWARE_MAX - 1)];
+	if (firmware->also && firmware->also == pass->operation)
+		return 0;
+	return on_member(table, pass, firmware->operation);
 }
 
 /*

@@ -24,6 +24,8 @@
 #define KW_IOC_TYPE 0xae
 #define KW_CMD_CREATE_VM 0xae01u
 #define KW_CMD_RUN 0xae80u
+#define KW_CMD_ENABLE_CAP 0x4068aea3u
+#define KW_CMD_MEMORY_ENCRYPT_OP 0xc008aebau
 #define KW_CMD_SET_REGS 0x4090ae82u
 #define KW_CMD_SET_SREGS 0x4138ae84u
 #define KW_CMD_SET_FPU 0x41a0ae8du
@@ -362,6 +364,12 @@ struct kw_exception {
 #define KW_EXCEPTIONS_MAX 1024
 #define KW_LIMITS_MAX 16384
 
+/* Which operations make KVM issue a command of the firmware; 0: none that we know. */
+struct kw_firmware {
+	__u16 operation;
+	__u16 also;
+};
+
 /* One compiled policy set: the only element of an inner map of "tables". */
 struct kw_table {
 	__u64 generation;
@@ -369,7 +377,7 @@ struct kw_table {
 	__u32 slot_multiplier; /* see kw_slot_index() */
 	struct kw_slot slots[KW_SLOTS];
 	__u16 members[_KW_FAMILY_MAX][KW_MEMBERS_MAX]; /* operations; 0: decided as the ioctl */
-	__u16 firmware[KW_FIRMWARE_MAX]; /* the operation that makes KVM issue it; 0: none of one */
+	struct kw_firmware firmware[KW_FIRMWARE_MAX];
 	struct kw_cell cells[KW_OPERATIONS_MAX][_KW_STATE_MAX];
 	struct kw_origin origins[KW_OPERATIONS_MAX][_KW_STATE_MAX][KW_POLICIES_MAX];
 	struct kw_selector selectors[KW_POLICIES_MAX];

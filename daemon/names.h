@@ -47,7 +47,8 @@ struct kw_operation {
 	uint8_t family; /* enum kw_family, for those that share an ioctl */
 	uint16_t member; /* its number in the family */
 	uint16_t parent; /* the operation that is the ioctl they share; 0: it is none of these */
-	uint8_t firmware; /* the command of the SEV firmware that it alone makes KVM issue, or 0 */
+	uint8_t firmware; /* the command of the SEV firmware that it makes KVM issue, or 0 */
+	uint16_t also; /* another operation that makes KVM issue that command, or 0 */
 };
 
 /* A named set of operations: "@set-registers". */

@@ -62,7 +62,7 @@
 
 #define OPERATION(name, command, scopes) \
 	_Static_assert((name) == (command), "the number of " #name " differs from <linux/kvm.h>");
-#define MEMBER(name, family, number, scopes, firmware)                                            \
+#define MEMBER(name, family, number, scopes, firmware, also)                                            \
 	_Static_assert((name) == (number), "the number of " #name " differs from <linux/kvm.h>"); \
 	_Static_assert((number) < KW_MEMBER_UNREADABLE, "the number of " #name " is too high");
 #include "operations-x86.h"
@@ -70,6 +70,9 @@
 #undef MEMBER
 _Static_assert(KVM_CREATE_VM == KW_CMD_CREATE_VM, "the number of KVM_CREATE_VM differs");
 _Static_assert(KVM_RUN == KW_CMD_RUN, "the number of KVM_RUN differs");
+_Static_assert(KVM_ENABLE_CAP == KW_CMD_ENABLE_CAP, "the number of KVM_ENABLE_CAP differs");
+_Static_assert(KVM_MEMORY_ENCRYPT_OP == KW_CMD_MEMORY_ENCRYPT_OP,
+	       "the number of KVM_MEMORY_ENCRYPT_OP differs");
 _Static_assert(KVM_SET_REGS == KW_CMD_SET_REGS, "the number of KVM_SET_REGS differs");
 _Static_assert(KVM_SET_SREGS == KW_CMD_SET_SREGS, "the number of KVM_SET_SREGS differs");
 _Static_assert(KVM_SET_FPU == KW_CMD_SET_FPU, "the number of KVM_SET_FPU differs");
@@ -80,7 +83,7 @@ enum operation_index {
 	OP_VM_DESTROY = KW_OP_VM_DESTROY,
 	OP_LAST_FIXED = _KW_OP_FIXED_MAX - 1,
 #define OPERATION(name, command, scopes) OP_##name,
-#define MEMBER(name, family, number, scopes, firmware) OP_##name,
+#define MEMBER(name, family, number, scopes, firmware, also) OP_##name,
 #include "operations-x86.h"
 #undef OPERATION
 #undef MEMBER
@@ -129,14 +132,15 @@ static const struct kw_operation operations[] = {
 			.refusable = true,                                                         \
 			.compat_command = (command_) == KVM_X86_SET_MSR_FILTER ? MSR_FILTER_COMPAT \
 									       : 0},
-#define MEMBER(name_, family_, number_, scopes_, firmware_) \
+#define MEMBER(name_, family_, number_, scopes_, firmware_, also_) \
 	[OP_##name_] = {.name = #name_,                     \
 			.scopes = (scopes_),                \
 			.refusable = true,                  \
 			.family = KW_FAMILY_##family_,      \
 			.member = (number_),                \
 			.parent = PARENT_##family_,         \
-			.firmware = (firmware_)},
+			.firmware = (firmware_),            \
+			.also = (also_)},
 #include "operations-x86.h"
 #undef OPERATION
 #undef MEMBER
@@ -233,7 +237,7 @@ static const uint16_t lifecycle[] = {
 static const uint16_t all[] = {
 	OP_KVM_CREATE_VM,
 #define OPERATION(name, command, scopes) OP_##name,
-#define MEMBER(name, family, number, scopes, firmware) OP_##name,
+#define MEMBER(name, family, number, scopes, firmware, also) OP_##name,
 #include "operations-x86.h"
 #undef OPERATION
 #undef MEMBER

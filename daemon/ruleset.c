@@ -117,7 +117,8 @@ static void fill_families(struct kw_table *table)
 		if (operation->family)
 			table->members[operation->family][operation->member] = i;
 		if (operation->firmware)
-			table->firmware[operation->firmware] = i;
+			table->firmware[operation->firmware] =
+				(struct kw_firmware){.operation = i, .also = operation->also};
 	}
 }
 
