@@ -55,7 +55,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
-	$(BUILD)/tests/race
+	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/cost
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -129,9 +129,13 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
-$(BUILD)/tests/queue $(BUILD)/tests/race: $(BUILD)/tests/%: tests/hostile/%.c
+$(addprefix $(BUILD)/tests/,queue race fire): $(BUILD)/tests/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -o $@ $<
+
+$(BUILD)/tests/cost: tests/bench/cost.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $<
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
 	@mkdir -p $(@D)

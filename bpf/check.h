@@ -42,16 +42,9 @@ static __noinline bool run_matters(__u64 file)
 }
 
 /* Most ioctls of a host leave here: not KVM's, or no rule names them. */
-static __always_inline bool worth_checking(__u32 command, __u64 file)
+static __always_inline bool worth_checking(__u32 command)
 {
-	__u8 interesting;
-
-	if ((command >> 8 & 0xff) != KW_IOC_TYPE)
-		return false;
-	interesting = kw_interesting[command & 0xff];
-	if (interesting != KW_INTERESTING_DIRTY)
-		return interesting;
-	return command == KW_CMD_RUN && run_matters(file);
+	return (command >> 8 & 0xff) == KW_IOC_TYPE && kw_interesting[command & 0xff];
 }
 
 /* Whose file is it? False: not KVM's. Any file can be given a KVM ioctl number. */
@@ -400,6 +393,9 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 	const struct kw_slot *slot;
 
 	if (!table)
+		return 0;
+	if (command == KW_CMD_RUN && kw_interesting[KW_CMD_RUN & 0xff] == KW_INTERESTING_DIRTY &&
+	    !run_matters(file))
 		return 0;
 	slot = &table->slots[kw_slot_index(command, table->slot_multiplier) & (KW_SLOTS - 1)];
 	if (slot->command != command)

@@ -45,7 +45,7 @@ static __always_inline int refuse(__u32 error)
 static __always_inline int decide_ioctl(struct file *file, unsigned int command, unsigned long arg,
 					int earlier, __u32 entry)
 {
-	if (!worth_checking(command, (__u64)file) || earlier)
+	if (!worth_checking(command) || earlier)
 		return earlier;
 	return refuse(check((__u64)file, command, arg, entry));
 }
@@ -197,10 +197,10 @@ int BPF_PROG(kw_tp_enter, struct pt_regs *regs, long nr)
 	struct call call = {};
 	__u64 file;
 
-	if (!is_ioctl(regs, nr, &call) || (call.command >> 8 & 0xff) != KW_IOC_TYPE)
+	if (!is_ioctl(regs, nr, &call) || !worth_checking(call.command))
 		return 0;
 	file = file_of_fd(call.fd);
-	if (file && worth_checking(call.command, file))
+	if (file)
 		check(file, call.command, call.arg, call.entry);
 	return 0;
 }
