@@ -199,17 +199,16 @@ static int call_set_mode(struct session *session, const struct request *request)
 	const char *policy = json_string_value(parameter(request, "policy"));
 	const char *mode = json_string_value(parameter(request, "mode"));
 	_cleanup_free_ char *message = NULL;
-	int value = mode ? kw_mode_from_name(mode) : -EINVAL;
+	int r, value = mode ? kw_mode_from_name(mode) : -EINVAL;
 
 	if (!policy)
 		return invalid_parameter(session, "policy");
 	if (!mode || (value < 0 && !kw_streq(mode, "file")))
 		return invalid_parameter(session, "mode");
 	kw_json_reset(&session->manager->reply);
-	return finish(session,
-		      manager->ops->set_mode(manager->userdata, policy, value, session->uid,
-					     &session->manager->reply, &message),
-		      message);
+	r = manager->ops->set_mode(manager->userdata, policy, value, session->uid,
+				   &session->manager->reply, &message);
+	return finish(session, r, message);
 }
 
 static int call_allow(struct session *session, const struct request *request)
@@ -222,6 +221,7 @@ static int call_allow(struct session *session, const struct request *request)
 		.reason = json_string_value(parameter(request, "reason")),
 		.uid = session->uid,
 	};
+	int r;
 
 	if (!json_is_integer(vm) || json_integer_value(vm) <= 0)
 		return invalid_parameter(session, "vm");
@@ -235,10 +235,8 @@ static int call_allow(struct session *session, const struct request *request)
 	allow.vm = (uint64_t)json_integer_value(vm);
 	allow.seconds = (uint64_t)json_integer_value(seconds);
 	kw_json_reset(&session->manager->reply);
-	return finish(session,
-		      manager->ops->allow(manager->userdata, &allow, &session->manager->reply,
-					  &message),
-		      message);
+	r = manager->ops->allow(manager->userdata, &allow, &session->manager->reply, &message);
+	return finish(session, r, message);
 }
 
 static int call_end_exception(struct session *session, const struct request *request)
@@ -246,15 +244,14 @@ static int call_end_exception(struct session *session, const struct request *req
 	const struct kw_manager *manager = session->manager;
 	json_t *id = parameter(request, "exception");
 	_cleanup_free_ char *message = NULL;
+	int r;
 
 	if (!json_is_integer(id) || json_integer_value(id) <= 0)
 		return invalid_parameter(session, "exception");
 	kw_json_reset(&session->manager->reply);
-	return finish(session,
-		      manager->ops->end_exception(manager->userdata,
-						  (uint64_t)json_integer_value(id),
-						  &session->manager->reply, &message),
-		      message);
+	r = manager->ops->end_exception(manager->userdata, (uint64_t)json_integer_value(id),
+					&session->manager->reply, &message);
+	return finish(session, r, message);
 }
 
 /* The last ones, at most count, oldest first. */
