@@ -100,6 +100,64 @@ setup_file() {
 	same "audit 1" "$(my_ioctls '[.verdict, .generation] | join(" ")')"
 }
 
+refused_so_often() {
+	[ "$(grep -c '"event":"policy-refused"' "$events")" = "$1" ]
+}
+
+@test "'kvmwarden reload', SIGHUP and the unit's ExecReload say the same of a broken set" {
+	local message reload
+	message="$policies/watcher.yaml:6:23: error: unknown operation 'KVM_SET_RGES'"
+	rule watcher KVM_SET_REGS audit
+	start_daemon
+	rule watcher KVM_SET_RGES kill
+	run -1 "${kvmwarden[@]}" reload
+	has "$message"
+	reload=$(sed -n 's|^ExecReload=/usr/bin/kvmwarden ||p' systemd/kvmwardend.service)
+	# shellcheck disable=SC2086 # words of a command line
+	run -1 "${kvmwarden[@]}" $reload
+	has "$message"
+	kill -HUP "$daemon"
+	wait_until refused_so_often 3
+	same 3 "$(grep -cF "$message" "$said")"
+	same 1 "$(jq -r 'select(.event == "policy-refused") | .message' "$events" | sort -u | wc -l)"
+}
+
+@test "'kvmwarden policy mode' switches a policy, which a reload leaves as it is" {
+	rule watcher KVM_SET_REGS kill
+	start_daemon
+	run -0 "${kvmwarden[@]}" policy mode watcher audit
+	has "generation 2"
+	vm try=KVM_SET_REGS
+	same 0 "$status"
+	same "audit kill" "$(my_ioctls '[.verdict, .intended] | join(" ")')"
+	run -0 "${kvmwarden[@]}" reload
+	same "audit enforce" "$(status_of '.policies[0] | [.mode, .file_mode] | join(" ")')"
+	run -0 "${kvmwarden[@]}" policy mode watcher file
+	vm try=KVM_SET_REGS
+	same 137 "$status"
+	same "audit enforce" "$(jq -r 'select(.event == "policy-mode") | .mode' "$events" | xargs)"
+	run -1 "${kvmwarden[@]}" policy mode nobody audit
+	has "there is no policy 'nobody' in force"
+	run -64 "${kvmwarden[@]}" policy mode watcher loud
+}
+
+@test "an exception spares a VM from being killed, for a while" {
+	local id
+	rule watcher KVM_SET_REGS kill
+	start_daemon
+	hold_vm hold try=KVM_SET_REGS marker=survived
+	id=$("${kvmwarden[@]}" --json vms | jq --argjson pid "$vm_pid" \
+		'.vms[] | select(.creator.pid == $pid) | .id')
+	run -0 "${kvmwarden[@]}" allow --vm "$id" --operation KVM_SET_REGS --for 1min --reason "a test"
+	has "Exception 1: VM $id may use KVM_SET_REGS until "
+	exec 8>&-
+	ends "$vm_pid" 0
+	has survived "$(cat "$work/held")"
+	same "allow kill 1" "$(my_ioctls '[.verdict, .intended, .exception] | join(" ")')"
+	wait_until said_event exception-ended
+	same "the VM is gone" "$(jq -r 'select(.event == "exception-ended") | .why' "$events")"
+}
+
 @test "a policy that root does not own, or others can write, is refused" {
 	rule watcher KVM_SET_REGS audit
 	start_daemon
