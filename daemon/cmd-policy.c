@@ -17,6 +17,7 @@ static const char help[] =
 	"       kvmwarden policy explain [OPTION...] --all\n"
 	"       kvmwarden policy groups [--json]\n"
 	"       kvmwarden policy mode NAME audit|enforce|file\n"
+	"       kvmwarden policy operations [--json]\n"
 	"       kvmwarden policy show [--json] [--policy-dir DIR]...\n"
 	"\n"
 	"check    reads each file, then takes all of them as one set; exit status 1 if any is bad\n"
@@ -24,6 +25,9 @@ static const char help[] =
 	"groups   the groups of operations that rules can name\n"
 	"mode     switches one policy of the running daemon, without touching its file; file:\n"
 	"           back to what the file says\n"
+	"operations\n"
+	"         what rules can name: the number, or the ioctl it shares with others and its own\n"
+	"           number there; the files it is issued on; the groups it is in\n"
 	"show     the policies of the drop-in directories, in their order\n"
 	"\n"
 	"options of explain:\n"
@@ -140,9 +144,9 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(const struct kw_cli *cli, int argc, char **argv);
 	} parts[] = {
-		{"check", kw_policy_check},   {"explain", kw_policy_explain},
-		{"groups", kw_policy_groups}, {"mode", kw_policy_mode},
-		{"show", kw_policy_show},
+		{"check", kw_policy_check},	      {"explain", kw_policy_explain},
+		{"groups", kw_policy_groups},	      {"mode", kw_policy_mode},
+		{"operations", kw_policy_operations}, {"show", kw_policy_show},
 	};
 
 	for (int i = 1; i < argc; i++)

@@ -14,6 +14,7 @@ int kw_policy_check(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_mode(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_operations(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_show(const struct kw_cli *cli, int argc, char **argv);
 
 /* For an option the parser refused, or one too many: points to --help. */
