@@ -82,6 +82,7 @@ line_of() {
 		policy no-such-part
 		policy check
 		policy groups surplus
+		policy operations surplus
 		policy show surplus
 		policy explain
 		policy explain --type sev-snp
@@ -164,6 +165,7 @@ line_of() {
 @test "output that cannot be written ends with 71" {
 	local line
 	for line in --version --help "policy groups" "policy groups --json" \
+		"policy operations" "policy operations --json" \
 		"policy show --policy-dir policies" "policy check policies/vm-lifecycle.yaml" \
 		"doctor" "--json doctor"; do
 		echo "kvmwarden $line"
@@ -413,6 +415,35 @@ line_of() {
 	same "@set-registers @get-registers @debug @inject @launch @migration @memory @create @lifecycle @all" \
 		"$(jq -r '.[].group' <<<"$output" | xargs)"
 	same true "$(jq 'all(.[]; (.operations | length) > 0)' <<<"$output")"
+}
+
+@test "policy operations lists what a policy can name, as the oracle knows it" {
+	run -0 build/kvmwarden policy operations
+	has "KVM_SET_SREGS2                       0x4140aecd"
+	has "KVM_SEV_DBG_DECRYPT                  KVM_MEMORY_ENCRYPT_OP 17"
+	run -0 build/kvmwarden policy operations --json
+	jq -r '.[] | [.operation, .ioctl // "-", .family // "-", .member // "-", (.scopes | join(" ")),
+		(.groups | sort | join(" "))] | @tsv' <<<"$output" | LC_ALL=C sort >"$work/theirs"
+	tests/oracle operations >"$work/ours"
+	diff "$work/ours" "$work/theirs"
+}
+
+@test "policy explain says of every shipped policy what the oracle says" {
+	local file count=0
+	for file in policies/*.yaml policies/optional/*.yaml; do
+		mkdir "$work/one"
+		cp "$file" "$work/one"
+		# Types that are not known and states that a type cannot be in are the oracle's no business.
+		tests/oracle explain "$file" | sort >"$work/ours"
+		build/kvmwarden --json policy explain --all --policy-dir "$work/one" |
+			jq -r '.[] | [.type, .state, .operation, .verdict, .intended, .errno // "-",
+				.policy // "-", (.file // "-" | sub(".*/"; "")), .line // "-"] | @tsv' |
+			sort >"$work/theirs"
+		same "" "$(comm -23 "$work/ours" "$work/theirs")"
+		count=$((count + $(wc -l <"$work/ours")))
+		rm -r "$work/one"
+	done
+	[ "$count" -gt 10000 ]
 }
 
 @test "policy show lists the shipped set with where each came from" {
