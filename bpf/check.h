@@ -410,14 +410,15 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 	return check_vm(table, &req, arg);
 }
 
-/* Records a VM that was just created by the current task. */
-static __noinline int vm_created(__u64 kvm, __u32 kvm_type)
+/* Records a VM that was just created by the current task, which came by this entry. */
+static __noinline int vm_created(__u64 kvm, __u32 kvm_type, __u32 entry)
 {
 	struct request req = {
 		.kvm = kvm,
 		.command = KW_CMD_CREATE_VM,
 		.operation = KW_OP_CREATE_VM,
 		.scope = KW_SCOPE_SYSTEM,
+		.entry = entry,
 		.kind = KW_EVENT_VM_CREATED,
 	};
 	const struct kw_table *table = current_table();

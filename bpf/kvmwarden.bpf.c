@@ -50,6 +50,21 @@ static __always_inline int decide_ioctl(struct file *file, unsigned int command,
 	return refuse(check((__u64)file, command, arg, entry));
 }
 
+#define X32_BIT 0x40000000
+#define TS_COMPAT 0x0002
+
+/* By which entry is the current task in the kernel? */
+static __always_inline __u32 current_entry(void)
+{
+	__u64 task = bpf_get_current_task();
+	struct pt_regs *regs;
+
+	if (LOAD32(task, struct task_struct, thread_info.status) & TS_COMPAT)
+		return KW_ENTRY_COMPAT;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return regs->orig_ax & X32_BIT ? KW_ENTRY_COMPAT : KW_ENTRY_NATIVE;
+}
+
 SEC("lsm/file_ioctl")
 int BPF_PROG(kw_lsm, struct file *file, unsigned int command, unsigned long arg, int ret)
 {
@@ -78,7 +93,7 @@ SEC("fexit/kvm_arch_init_vm")
 int BPF_PROG(kw_vm_init, struct kvm *kvm, unsigned long type, int ret)
 {
 	if (!ret)
-		vm_created((__u64)kvm, type);
+		vm_created((__u64)kvm, type, current_entry());
 	return 0;
 }
 
@@ -144,8 +159,7 @@ int BPF_PROG(kw_after_encrypt, struct kvm *kvm, void *argument, int ret)
  */
 #define NR_IOCTL 16
 #define NR_IOCTL_I386 54
-#define NR_IOCTL_X32 (0x40000000 + 514)
-#define TS_COMPAT 0x0002
+#define NR_IOCTL_X32 (X32_BIT + 514)
 
 struct call {
 	__u32 fd;
@@ -217,7 +231,7 @@ int BPF_PROG(kw_tp_exit, struct pt_regs *regs, long ret)
 	file = file_of_fd(ret);
 	if (file && find_target(&req, file) && req.scope == KW_SCOPE_VM) {
 		vm_replaced(req.kvm);
-		vm_created(req.kvm, call.arg);
+		vm_created(req.kvm, call.arg, call.entry);
 	}
 	return 0;
 }
