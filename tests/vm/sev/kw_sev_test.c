@@ -619,8 +619,17 @@ static struct kprobe run_probe = {
 	.post_handler = after,
 };
 
+/*
+ * Within kvm_arch_destroy_vm(), so that a BPF program at its door sees the VM as it
+ * was. Which of the two comes first depends on the kernel.
+ */
 static struct kprobe destroy_probe = {
-	.symbol_name = "kvm_arch_destroy_vm",
+	.symbol_name = "svm_vm_destroy",
+	.pre_handler = before_destroy,
+};
+
+static struct kprobe free_probe = {
+	.symbol_name = "kvm_destroy_vcpus",
 	.pre_handler = before_destroy,
 };
 
@@ -637,9 +646,7 @@ static struct kprobe vcpu_probe = {
  * a BPF trampoline that is there already to let itself be diverted.
  */
 static struct kprobe *const probes[] = {
-	&ioctl_probe,
-	&destroy_probe,
-	&run_probe,
+	&ioctl_probe, &destroy_probe, &free_probe, &run_probe,
 #if KW_SUPPORTED_VM_TYPES >= 0
 	&vcpu_probe,
 #endif
