@@ -100,7 +100,14 @@ int BPF_PROG(kw_vm_init, struct kvm *kvm, unsigned long type, int ret)
 SEC("fentry/kvm_arch_destroy_vm")
 int BPF_PROG(kw_vm_destroy, struct kvm *kvm)
 {
-	vm_destroyed((__u64)kvm);
+	__u64 key = (__u64)kvm;
+	struct kw_vm *vm;
+
+	/* All of it is still there. No hook need have seen the VM in the state it was in last. */
+	vm = bpf_map_lookup_elem(&vms, &key);
+	if (vm)
+		vm_look(vm, key, first_vcpu(key));
+	vm_destroyed(key);
 	return 0;
 }
 
@@ -245,7 +252,6 @@ int kw_files(struct bpf_iter__task_file *ctx)
 	struct request req = {};
 	__s32 fd = (__s32)ctx->fd;
 	struct kw_vm *vm;
-	bool sealed;
 	__u32 i;
 
 	if (!task || !file || !count)
@@ -276,10 +282,6 @@ int kw_files(struct bpf_iter__task_file *ctx)
 	}
 	vm->sweep = kw_sweep;
 	vm->vcpus = LOAD32(req.kvm, struct kvm, created_vcpus);
-	sealed = vcpu_sealed(req.vcpu ?: first_vcpu(req.kvm));
-	if (sealed)
-		__sync_fetch_and_or(&vm->flags, KW_VM_SEALED);
-	if (vm->type == KW_TYPE_DEFAULT && has_es_context(req.kvm, sealed))
-		__sync_fetch_and_or(&vm->flags, KW_VM_ES);
+	vm_look(vm, req.kvm, req.vcpu ?: first_vcpu(req.kvm));
 	return 0;
 }

@@ -49,6 +49,17 @@ static __always_inline bool has_es_context(__u64 kvm, bool sealed)
 	return false;
 }
 
+/* Notes what a VM has become: once sealed, or with an SEV-ES context, it stays that. */
+static __always_inline void vm_look(struct kw_vm *vm, __u64 kvm, __u64 vcpu)
+{
+	bool sealed = vcpu_sealed(vcpu);
+
+	if (sealed && !(vm->flags & KW_VM_SEALED))
+		__sync_fetch_and_or(&vm->flags, KW_VM_SEALED);
+	if (vm->type == KW_TYPE_DEFAULT && !(vm->flags & KW_VM_ES) && has_es_context(kvm, sealed))
+		__sync_fetch_and_or(&vm->flags, KW_VM_ES);
+}
+
 static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type)
 {
 	if (HAS_FIELD(struct kvm, arch.vm_type))
