@@ -55,7 +55,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
-	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/cost
+	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/cost $(BUILD)/tests/cells
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -136,6 +136,10 @@ $(addprefix $(BUILD)/tests/,queue race fire): $(BUILD)/tests/%: tests/hostile/%.
 $(BUILD)/tests/cost: tests/bench/cost.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $<
+
+$(BUILD)/tests/cells: tests/guest/cells.c $(addprefix tests/probe/,entry.c ioctls.c vm.c probe.h compat_kvm.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -Itests/probe -o $@ $(filter %.c,$^) -ljansson
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
 	@mkdir -p $(@D)
