@@ -14,10 +14,11 @@
  * the hook are looked at, where their arguments are KVM's own: under the vCPU's
  * mutex, with KVM's copy of the structure, at the firmware's door. If what is
  * carried out there differs from what the hook let pass, and a policy refuses
- * it, the caller is killed and a "race" event says so. Nothing can be undone
- * here: a register is written, a page is decrypted into the memory of a process
- * that no longer runs. Who needs more refuses the whole ioctl, which no memory
- * can disguise.
+ * it, the caller is killed, a "race" event says so, and the VM is condemned: its
+ * descriptors answer EIO from then on, as others may hold them, too. Nothing can
+ * be undone here: a register is written, a page is decrypted into the memory of a
+ * process that no longer runs. Who needs more refuses the whole ioctl, which no
+ * memory can disguise.
  *
  * Only a difference counts. An ioctl that was let pass under one rule table and is
  * carried out under the next is not the caller's fault: if the generations
@@ -61,6 +62,8 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 	if (decision.verdict < KW_DENY || (kw_exceptions && find_exception(&req, vm)))
 		return 0;
 	bpf_send_signal(9 /* SIGKILL */);
+	kw_condemned = 1;
+	__sync_fetch_and_or(&vm->flags, KW_VM_CONDEMNED);
 	STAT(races);
 	__sync_fetch_and_add(&vm->killed, 1);
 	decision.verdict = KW_KILL;

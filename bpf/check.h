@@ -44,7 +44,9 @@ static __noinline bool run_matters(__u64 file)
 /* Most ioctls of a host leave here: not KVM's, or no rule names them. */
 static __always_inline bool worth_checking(__u32 command)
 {
-	return (command >> 8 & 0xff) == KW_IOC_TYPE && kw_interesting[command & 0xff];
+	if ((command >> 8 & 0xff) != KW_IOC_TYPE)
+		return false;
+	return kw_interesting[command & 0xff] || (command == KW_CMD_RUN && kw_condemned);
 }
 
 /* Whose file is it? False: not KVM's. Any file can be given a KVM ioctl number. */
@@ -279,6 +281,26 @@ static __noinline __u32 member_operation(const struct kw_table *table, const str
 }
 
 /*
+ * A VM whose VMM won a race. The process was killed, but others may have its memory
+ * and its descriptors: the guest must not run on with what was done to it.
+ */
+static __noinline __u32 condemned(struct request *req, struct kw_vm *vm, __u64 generation)
+{
+	struct kw_decision decision = {
+		.verdict = KW_DENY,
+		.intended = KW_DENY,
+		.policy = KW_NONE,
+		.rule = KW_NONE,
+		.error = KW_CONDEMNED_ERRNO,
+	};
+
+	req->type = vm->type;
+	__sync_fetch_and_add(&vm->denied, 1);
+	emit(req, &decision, vm, generation);
+	return KW_CONDEMNED_ERRNO;
+}
+
+/*
  * Takes down what was let pass, for after.h: as what it was let pass, and whether
  * it would have been, were the vCPU sealed. Not 0 without memory.
  */
@@ -346,6 +368,8 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	}
 	if (req->operation == KW_OP_CANARY)
 		return 0;
+	if (vm->flags & KW_VM_CONDEMNED)
+		return condemned(req, vm, table->generation);
 
 	vcpu = req->vcpu ?: first_vcpu(req->kvm);
 	req->state = vcpu_sealed(vcpu) ? KW_STATE_SEALED : KW_STATE_BUILDING;
@@ -395,7 +419,7 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 	if (!table)
 		return 0;
 	if (command == KW_CMD_RUN && kw_interesting[KW_CMD_RUN & 0xff] == KW_INTERESTING_DIRTY &&
-	    !run_matters(file))
+	    !kw_condemned && !run_matters(file))
 		return 0;
 	slot = &table->slots[kw_slot_index(command, table->slot_multiplier) & (KW_SLOTS - 1)];
 	if (slot->command != command)

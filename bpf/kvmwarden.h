@@ -24,6 +24,7 @@
 #define KW_IOC_TYPE 0xae
 #define KW_CMD_CREATE_VM 0xae01u
 #define KW_CMD_RUN 0xae80u
+#define KW_CONDEMNED_ERRNO 5 /* EIO, as KVM answers for a VM that it gave up itself */
 #define KW_CMD_ENABLE_CAP 0x4068aea3u
 #define KW_CMD_MEMORY_ENCRYPT_OP 0xc008aebau
 #define KW_CMD_SET_REGS 0x4090ae82u
@@ -161,6 +162,7 @@ struct kw_identity {
 #define KW_VM_CANARY (1 << 3) /* the daemon's own, never shown */
 #define KW_VM_ES (1 << 4) /* an SEV-ES context was seen on a type-0 VM */
 #define KW_VM_SEALED (1 << 5) /* a sealed vCPU was seen */
+#define KW_VM_CONDEMNED (1 << 6) /* after a race: nothing is let through to it any more */
 
 /* A living VM: the value of the vms map, whose key is its struct kvm's address. */
 struct kw_vm {

@@ -25,14 +25,11 @@ bool kw_backend_refuses(const struct kw_backend *b)
 /* Which calls of this ioctl have to be looked at: enum kw_interest. */
 static enum kw_interest interest_in(const struct kw_table *table, const struct kw_slot *slot)
 {
-	const struct kw_cell *cell = table->cells[slot->operation];
+	uint16_t sync = table->members[KW_FAMILY_RUN][KW_MEMBER_SYNC_REGS];
 
-	if (slot->command != KW_CMD_RUN)
+	if (slot->command != KW_CMD_RUN || kw_ruleset_has_verdict(table, slot->operation))
 		return KW_INTERESTING_YES;
-	for (unsigned int state = 0; state < _KW_STATE_MAX; state++)
-		if (cell[state].kill | cell[state].deny | cell[state].audit)
-			return KW_INTERESTING_YES;
-	return KW_INTERESTING_DIRTY;
+	return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY : KW_INTERESTING_NO;
 }
 
 /*

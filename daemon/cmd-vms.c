@@ -63,7 +63,10 @@ static void add_vm(struct kw_text_table *table, json_t *vm)
 
 	add_number(table, vm, "id");
 	add_string(table, vm, "type");
-	add_string(table, vm, "state");
+	if (json_is_true(json_object_get(vm, "condemned")))
+		kw_text_table_add(table, "CONDEMNED");
+	else
+		add_string(table, vm, "state");
 	add_number(table, vm, "vcpus");
 	add_number(table, creator, "pid");
 	add_string(table, creator, "exe");

@@ -62,7 +62,7 @@
 
 #define OPERATION(name, command, scopes) \
 	_Static_assert((name) == (command), "the number of " #name " differs from <linux/kvm.h>");
-#define MEMBER(name, family, number, scopes, firmware, also)                                            \
+#define MEMBER(name, family, number, scopes, firmware, also)                                      \
 	_Static_assert((name) == (number), "the number of " #name " differs from <linux/kvm.h>"); \
 	_Static_assert((number) < KW_MEMBER_UNREADABLE, "the number of " #name " is too high");
 #include "operations-x86.h"
@@ -133,13 +133,13 @@ static const struct kw_operation operations[] = {
 			.compat_command = (command_) == KVM_X86_SET_MSR_FILTER ? MSR_FILTER_COMPAT \
 									       : 0},
 #define MEMBER(name_, family_, number_, scopes_, firmware_, also_) \
-	[OP_##name_] = {.name = #name_,                     \
-			.scopes = (scopes_),                \
-			.refusable = true,                  \
-			.family = KW_FAMILY_##family_,      \
-			.member = (number_),                \
-			.parent = PARENT_##family_,         \
-			.firmware = (firmware_),            \
+	[OP_##name_] = {.name = #name_,                            \
+			.scopes = (scopes_),                       \
+			.refusable = true,                         \
+			.family = KW_FAMILY_##family_,             \
+			.member = (number_),                       \
+			.parent = PARENT_##family_,                \
+			.firmware = (firmware_),                   \
 			.also = (also_)},
 #include "operations-x86.h"
 #undef OPERATION

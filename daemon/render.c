@@ -86,6 +86,7 @@ static void render_event_vm(struct kw_json *json, const struct kw_event *event)
 	kw_json_member_bool(json, "protected_state", event->vm_flags & KW_VM_PROTECTED_STATE);
 	kw_json_member_bool(json, "sealed", event->vm_flags & KW_VM_SEALED);
 	kw_json_member_bool(json, "adopted", event->vm_flags & KW_VM_ADOPTED);
+	kw_json_member_bool(json, "condemned", event->vm_flags & KW_VM_CONDEMNED);
 	kw_json_key(json, "vcpu");
 	if (event->vcpu >= 0)
 		kw_json_signed(json, event->vcpu);
@@ -233,6 +234,7 @@ void kw_render_vm(struct kw_json *json, const struct kw_vm *vm, const struct kw_
 	kw_json_member_unsigned(json, "vcpus", vm->vcpus);
 	kw_json_member_bool(json, "private_memory", vm->flags & KW_VM_PRIVATE_MEMORY);
 	kw_json_member_bool(json, "protected_state", vm->flags & KW_VM_PROTECTED_STATE);
+	kw_json_member_bool(json, "condemned", vm->flags & KW_VM_CONDEMNED);
 	kw_json_member_string(json, "provenance", adopted ? "adopted" : "created");
 	kw_json_member_time(json, "since", vm->born_ns + host->realtime_offset_ns);
 	kw_json_key(json, "creator");

@@ -122,7 +122,7 @@ static void fill_families(struct kw_table *table)
 	}
 }
 
-static bool has_verdict(const struct kw_table *table, unsigned int operation)
+bool kw_ruleset_has_verdict(const struct kw_table *table, unsigned int operation)
 {
 	const struct kw_cell *cell = table->cells[operation];
 	uint64_t any = 0;
@@ -143,15 +143,20 @@ static unsigned int family_of(unsigned int parent)
 	return KW_FAMILY_NONE;
 }
 
-/* Is there anything to decide about this ioctl? The canary always needs its slot. */
+/*
+ * Is there anything to decide about this ioctl? The canary always needs its slot,
+ * and so does KVM_RUN, which is refused for VMs that are condemned.
+ */
 static bool needs_slot(const struct kw_table *table, unsigned int index)
 {
 	const struct kw_operation *operation;
 
-	if (index == KW_OP_CANARY || has_verdict(table, index))
+	if (index == KW_OP_CANARY || kw_operation(index)->command == KW_CMD_RUN ||
+	    kw_ruleset_has_verdict(table, index))
 		return true;
 	for (unsigned int i = 0; (operation = kw_operation(i)); i++)
-		if (operation->family && operation->parent == index && has_verdict(table, i))
+		if (operation->family && operation->parent == index &&
+		    kw_ruleset_has_verdict(table, i))
 			return true;
 	return false;
 }

@@ -26,6 +26,9 @@ const struct kw_policy *kw_ruleset_policy(const struct kw_ruleset *rs, unsigned 
 const struct kw_rule *kw_ruleset_rule(const struct kw_ruleset *rs, unsigned int policy,
 				      unsigned int rule);
 
+/* Does any policy have more to say of the operation than to allow it? */
+bool kw_ruleset_has_verdict(const struct kw_table *table, unsigned int operation);
+
 /* Does a rule of a policy in enforce mode say deny? Then a backend that refuses is needed. */
 bool kw_ruleset_denies(const struct kw_ruleset *rs);
 

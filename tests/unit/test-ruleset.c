@@ -112,7 +112,9 @@ static void empty_set(void **state)
 	(void)state;
 	assert_int_equal(rs->table.generation, 7);
 	assert_int_equal(rs->table.policies, 0);
-	assert_int_equal(used_slots(&rs->table), 1);
+	/* The canary, and KVM_RUN for VMs that are condemned. */
+	assert_int_equal(used_slots(&rs->table), 2);
+	assert_non_null(find(&rs->table, KW_CMD_RUN));
 	assert_int_equal(find(&rs->table, KW_CMD_CANARY)->operation, KW_OP_CANARY);
 	assert_false(kw_ruleset_denies(rs));
 	assert_null(kw_ruleset_policy(rs, 0));
@@ -160,10 +162,10 @@ static void only_what_is_named(void **state)
 			     "  - {operations: [KVM_SMI], verdict: allow}\n");
 
 	(void)state;
-	assert_int_equal(used_slots(&rs->table), 2);
+	assert_int_equal(used_slots(&rs->table), 3);
 	assert_non_null(find(&rs->table, 0x0000ae9a));
 	assert_null(find(&rs->table, 0x0000aeb7));
-	assert_null(find(&rs->table, 0x0000ae80));
+	assert_null(find(&rs->table, 0x0000ae81));
 }
 
 static void first_rule_wins(void **state)
@@ -344,8 +346,11 @@ static void family_slots(void **state)
 	assert_int_equal(table->members[KW_FAMILY_CAP][197],
 			 op_of("KVM_CAP_VM_COPY_ENC_CONTEXT_FROM"));
 	assert_int_equal(table->members[KW_FAMILY_SEV][99], 0);
-	assert_int_equal(table->firmware[0x60], op_of("KVM_SEV_DBG_DECRYPT"));
-	assert_int_equal(table->firmware[0], 0);
+	assert_int_equal(table->firmware[0x60].operation, op_of("KVM_SEV_DBG_DECRYPT"));
+	assert_int_equal(table->firmware[0x60].also, op_of("KVM_SEV_DBG_ENCRYPT"));
+	assert_int_equal(table->firmware[0xa1].operation, op_of("KVM_SEV_SNP_LAUNCH_UPDATE"));
+	assert_int_equal(table->firmware[0xa1].also, op_of("KVM_SEV_SNP_LAUNCH_FINISH"));
+	assert_int_equal(table->firmware[0].operation, 0);
 }
 
 /* The operation that stands for one of a family whose number could not be read. */
