@@ -261,21 +261,19 @@ static __noinline __u32 member_operation(const struct kw_table *table, const str
 {
 	__u32 number = KW_MEMBER_UNREADABLE, family = req->family, operation;
 
+	if (family == KW_FAMILY_SEV && req->type == KW_TYPE_TDX)
+		family = KW_FAMILY_TDX;
+	/* sev_mem_enc_ioctl() reads nothing then, and answers that there is SEV. */
+	if (family >= _KW_FAMILY_MAX || (family == KW_FAMILY_SEV && !arg))
+		return req->operation;
 	if (family == KW_FAMILY_RUN) {
 		number = has_dirty_registers(req->vcpu) ? KW_MEMBER_SYNC_REGS : 0;
 	} else if (bpf_probe_read_user(&number, sizeof(number), (void *)arg)) {
-		/* KVM_MEMORY_ENCRYPT_OP without an argument only asks whether there is SEV. */
-		if (!arg)
-			return req->operation;
 		number = KW_MEMBER_UNREADABLE;
 		STAT(unreadable);
 	} else if (number >= KW_MEMBER_UNREADABLE) {
 		return req->operation;
 	}
-	if (family == KW_FAMILY_SEV && req->type == KW_TYPE_TDX)
-		family = KW_FAMILY_TDX;
-	if (family >= _KW_FAMILY_MAX)
-		return req->operation;
 	operation = table->members[family][number & (KW_MEMBERS_MAX - 1)];
 	return operation ?: req->operation;
 }
