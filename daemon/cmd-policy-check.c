@@ -4,7 +4,6 @@
 #include "cmd-policy.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 
 #include "explain.h"
@@ -15,12 +14,13 @@ static json_t *text_or_null(const char *text)
 	return text ? kw_json_text(text) : json_null();
 }
 
+/* file is NULL of a fault of the set as a whole; line and column are 0 of one of a whole file. */
 static json_t *fault_json(const char *file, const struct kw_diag *diag)
 {
-	return json_pack("{s:o, s:b, s:i, s:i, s:o, s:o}", "file", kw_json_text(file), "ok", 0,
+	return json_pack("{s:o, s:b, s:i, s:i, s:o, s:o, s:o}", "file", text_or_null(file), "ok", 0,
 			 "line", (int)diag->line, "column", (int)diag->column, "message",
 			 kw_json_text(diag->message ?: "out of memory"), "hint",
-			 text_or_null(diag->hint));
+			 text_or_null(diag->hint), "source", text_or_null(diag->source));
 }
 
 static json_t *good_json(const char *file, const struct kw_policy *policy)
@@ -64,8 +64,7 @@ static int check_set(struct kw_policy_set *set, json_t *report)
 	r = kw_ruleset_compile(set, 0, &rs, &diag);
 	kw_ruleset_free(rs);
 	if (r < 0 && report)
-		return json_array_append_new(report, fault_json(diag.file ?: "", &diag)) ? -ENOMEM
-											 : r;
+		return json_array_append_new(report, fault_json(diag.file, &diag)) ? -ENOMEM : r;
 	if (r < 0)
 		kw_diag_print(&diag, stderr);
 	return r;
@@ -91,25 +90,20 @@ static int check_files(char **files, json_t *report)
 
 int kw_policy_check(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {}};
-	bool json = cli->json;
 	json_t *report;
-	int c, status;
+	int r, status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c != 'j')
-			return KW_EXIT_USAGE;
-		json = true;
-	}
+	status = kw_policy_options(argc, argv, NULL, NULL, NULL);
+	if (status != KW_EXIT_OK)
+		return status;
 	if (optind >= argc)
 		return kw_policy_usage("check", "which files?");
-	if (!json)
+	if (!cli->json)
 		return check_files(argv + optind, NULL);
 	report = json_array();
 	if (!report)
-		return kw_policy_dump(NULL);
+		return kw_policy_no_memory();
 	status = check_files(argv + optind, report);
-	c = kw_policy_dump(report);
-	return c != KW_EXIT_OK ? c : status;
+	r = kw_policy_dump(report);
+	return r != KW_EXIT_OK ? r : status;
 }

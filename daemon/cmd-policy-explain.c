@@ -4,46 +4,37 @@
 #include "cmd-policy.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "explain-table.h"
 #include "explain.h"
+#include "identity-text.h"
 #include "names.h"
 #include "policy-read.h"
 #include "util.h"
 
 /* What the options ask for; a value below 0 is not given. */
 struct request {
-	bool json;
 	bool all;
+	bool verbose;
 	int type;
 	int state;
 	int operation;
 	const char *exe;
 	const char *unit;
+	const char *cgroup;
 	const char *user;
 	struct kw_identity who;
-	const char **dirs; /* owned, NULL-terminated */
-	size_t dir_count;
 };
 
 static const struct option options[] = {
-	{"type", required_argument, NULL, 't'},
-	{"state", required_argument, NULL, 's'},
-	{"op", required_argument, NULL, 'o'},
-	{"exe", required_argument, NULL, 'e'},
-	{"unit", required_argument, NULL, 'u'},
-	{"user", required_argument, NULL, 'U'},
-	{"policy-dir", required_argument, NULL, 'd'},
-	{"all", no_argument, NULL, 'a'},
-	{"json", no_argument, NULL, 'j'},
-	{},
+	{"type", required_argument, NULL, 't'}, {"state", required_argument, NULL, 's'},
+	{"op", required_argument, NULL, 'o'},	{"exe", required_argument, NULL, 'e'},
+	{"unit", required_argument, NULL, 'u'}, {"cgroup", required_argument, NULL, 'c'},
+	{"user", required_argument, NULL, 'U'}, {"all", no_argument, NULL, 'a'},
+	{"verbose", no_argument, NULL, 'v'},	{},
 };
-
-static void request_done(struct request *request)
-{
-	free(request->dirs);
-}
 
 static int unknown_value(const char *noun, const char *text,
 			 const char *(*list)(unsigned int index))
@@ -56,35 +47,41 @@ static int unknown_value(const char *noun, const char *text,
 	return kw_policy_usage("explain", "unknown %s '%s'", noun, text);
 }
 
-/* As the kernel stores them: a path too long for its field is unknown there. */
-static void set_path(struct kw_path *path, const char *text)
+/* A control group says in which unit it is; if both are given they must agree. */
+static int set_cgroup(struct request *request)
 {
-	size_t len = text ? strlen(text) : 0;
+	struct kw_identity *who = &request->who;
 
-	*path = (struct kw_path){};
-	if (!text || len >= KW_PATH_MAX) {
-		path->flags = text ? KW_PATH_TRUNCATED : KW_PATH_UNKNOWN;
-		return;
+	kw_identity_set_cgroup(who, request->cgroup);
+	if (!request->unit)
+		return KW_EXIT_OK;
+	if (!request->cgroup) {
+		if (kw_identity_set_unit(who, request->unit) == 0)
+			return KW_EXIT_OK;
+		return kw_policy_usage("explain",
+				       "'%s' is no unit: these end in .service or .scope",
+				       request->unit);
 	}
-	path->len = len;
-	memcpy(path->text, text, len);
+	if (strlen(request->unit) == who->unit_len &&
+	    memcmp(request->unit, who->cgroup.text + who->unit_offset, who->unit_len) == 0)
+		return KW_EXIT_OK;
+	return kw_policy_usage("explain", "a VM created in '%s' is not in the unit '%s'",
+			       request->cgroup, request->unit);
 }
 
 static int set_identity(struct request *request)
 {
-	struct kw_identity *who = &request->who;
-
-	set_path(&who->exe, request->exe);
-	set_path(&who->cgroup, request->unit);
-	who->unit_len = who->cgroup.len;
-	who->uid = UINT32_MAX;
-	if (request->user && kw_policy_user(request->user, &who->uid) < 0)
+	request->who = kw_identity_unknown();
+	kw_identity_set_exe(&request->who, request->exe);
+	if (request->user && kw_policy_user(request->user, &request->who.uid) < 0)
 		return kw_policy_usage("explain", "unknown user '%s'", request->user);
-	return KW_EXIT_OK;
+	return set_cgroup(request);
 }
 
-static int parse_option(struct request *request, int c)
+static int take_option(void *target, int c)
 {
+	struct request *request = target;
+
 	switch (c) {
 	case 't':
 		request->type = kw_type_from_name(optarg);
@@ -107,14 +104,14 @@ static int parse_option(struct request *request, int c)
 	case 'U':
 		request->user = optarg;
 		return KW_EXIT_OK;
-	case 'd':
-		request->dirs[request->dir_count++] = optarg;
+	case 'c':
+		request->cgroup = optarg;
 		return KW_EXIT_OK;
 	case 'a':
 		request->all = true;
 		return KW_EXIT_OK;
-	case 'j':
-		request->json = true;
+	case 'v':
+		request->verbose = true;
 		return KW_EXIT_OK;
 	}
 	return KW_EXIT_USAGE;
@@ -161,21 +158,18 @@ static bool makes_sense(const struct request *request)
 	return kw_question_makes_sense(question.operation, question.subject.type, question.state);
 }
 
-static int check_request(const struct request *request)
+/* Why an operation cannot be issued on that type in that state. */
+static int refuse_question(const struct request *request)
 {
-	const struct kw_operation *operation;
+	const struct kw_operation *operation = kw_operation(request->operation);
 
-	if (!request->all && (request->type < 0 || request->state < 0 || request->operation < 0))
-		return kw_policy_usage("explain", "--type, --state and --op are needed, or --all");
-	if (makes_sense(request))
-		return KW_EXIT_OK;
-	if (request->operation < 0)
-		return kw_policy_usage("explain", "there is no sealed state on /dev/kvm");
-	operation = kw_operation(request->operation);
 	if (request->operation == KW_OP_CREATE_VM)
 		return kw_policy_usage("explain",
 				       "%s is decided by the type asked for: --state building",
 				       operation->name);
+	if (request->type != KW_TYPE_NONE && operation->family)
+		return kw_policy_usage("explain", "%s does not exist on a VM of type %s",
+				       operation->name, kw_type_name(request->type));
 	if (request->type != KW_TYPE_NONE)
 		return kw_policy_usage("explain",
 				       "%s is issued on /dev/kvm: --type none --state building",
@@ -185,97 +179,107 @@ static int check_request(const struct request *request)
 			       request->state < 0 ? "building" : kw_state_name(request->state));
 }
 
-static int parse_request(struct request *request, int argc, char **argv)
+static int check_request(const struct request *request)
 {
-	int c, status;
+	if (!request->all && (request->type < 0 || request->state < 0 || request->operation < 0))
+		return kw_policy_usage("explain", "--type, --state and --op are needed, or --all");
+	if (makes_sense(request))
+		return KW_EXIT_OK;
+	if (request->operation < 0)
+		return kw_policy_usage("explain", "there is no sealed state on /dev/kvm");
+	return refuse_question(request);
+}
 
-	/* Not more directories than arguments. */
-	request->dirs = calloc(argc + 1, sizeof(*request->dirs));
-	if (!request->dirs)
-		return KW_EXIT_OS;
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		status = parse_option(request, c);
-		if (status != KW_EXIT_OK)
-			return status;
-	}
-	if (optind < argc)
-		return kw_policy_usage("explain", "unexpected argument '%s'", argv[optind]);
-	status = check_request(request);
-	return status != KW_EXIT_OK ? status : set_identity(request);
+static void note(const struct kw_policy *policy, const char *key, const char *pattern,
+		 const char *given, const char *taken)
+{
+	if (pattern && !given)
+		fprintf(stderr, "note: policy '%s' looks at %s '%s', taken %s: --%s\n",
+			policy->name, key, pattern, taken, key);
 }
 
 /* Says what the answer rests on where the identity is not given in full. */
 static void print_notes(const struct kw_ruleset *rs, const struct request *request)
 {
+	const char *place = request->cgroup ?: request->unit;
+
 	for (size_t i = 0; i < rs->set.count; i++) {
 		const struct kw_policy *policy = &rs->set.policies[i];
+		const struct kw_match_text *match = &policy->match, *except = &policy->except;
 
-		if (policy->match.exe && !request->exe)
-			fprintf(stderr,
-				"note: policy '%s' selects exe '%s', taken to match: --exe\n",
-				policy->name, policy->match.exe);
-		if (policy->match.unit && !request->unit)
-			fprintf(stderr,
-				"note: policy '%s' selects unit '%s', taken to match: --unit\n",
-				policy->name, policy->match.unit);
-		if (policy->match.user && !request->user)
-			fprintf(stderr,
-				"note: policy '%s' selects user '%s', taken not to match: --user\n",
-				policy->name, policy->match.user);
+		note(policy, "exe", match->exe, request->exe, "to match");
+		note(policy, "unit", match->unit, place, "to match");
+		note(policy, "cgroup", match->cgroup, place, "to match");
+		note(policy, "user", match->user, request->user, "not to match");
+		note(policy, "exe", except->exe, request->exe, "not to be excepted");
+		note(policy, "unit", except->unit, place, "not to be excepted");
+		note(policy, "cgroup", except->cgroup, place, "not to be excepted");
+		note(policy, "user", except->user, request->user, "not to be excepted");
+		if ((match->cgroup || except->cgroup) && request->unit && !request->cgroup)
+			fprintf(stderr, "note: policy '%s' looks at the cgroup, taken as '%s'\n",
+				policy->name, request->who.cgroup.text);
 	}
+}
+
+static int answer_all_json(const struct kw_ruleset *rs, const struct request *request)
+{
+	struct kw_question question = first_question(request);
+	json_t *all = json_array();
+
+	do {
+		if (json_array_append_new(all, kw_explain_json(rs, &question))) {
+			json_decref(all);
+			return kw_policy_no_memory();
+		}
+	} while (next_question(request, &question));
+	return kw_policy_dump(all);
 }
 
 static int answer_all(const struct kw_ruleset *rs, const struct request *request)
 {
-	struct kw_question question = first_question(request);
-	json_t *all = request->json ? json_array() : NULL;
+	const struct kw_explain_scope scope = {
+		.type = request->type,
+		.state = request->state,
+		.operation = request->operation,
+		.who = &request->who,
+		.verbose = request->verbose,
+	};
 
-	do {
-		if (!request->json) {
-			printf("%s, %s, %s: ", kw_operation(question.operation)->name,
-			       kw_type_name(question.subject.type), kw_state_name(question.state));
-			kw_explain_print(rs, &question, stdout);
-		} else if (json_array_append_new(all, kw_explain_json(rs, &question))) {
-			json_decref(all);
-			return kw_policy_dump(NULL);
-		}
-	} while (next_question(request, &question));
-	return request->json ? kw_policy_dump(all) : KW_EXIT_OK;
+	return kw_explain_table(rs, &scope, stdout) < 0 ? kw_policy_no_memory() : KW_EXIT_OK;
 }
 
-static int answer(const struct kw_ruleset *rs, const struct request *request)
+static int answer(const struct kw_ruleset *rs, const struct request *request, bool json)
 {
 	struct kw_question question = first_question(request);
 
-	if (!request->json)
-		print_notes(rs, request);
+	if (json)
+		return request->all ? answer_all_json(rs, request)
+				    : kw_policy_dump(kw_explain_json(rs, &question));
+	print_notes(rs, request);
 	if (request->all)
 		return answer_all(rs, request);
-	if (request->json)
-		return kw_policy_dump(kw_explain_json(rs, &question));
 	kw_explain_print(rs, &question, stdout);
 	return KW_EXIT_OK;
 }
 
 int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv)
 {
-	_cleanup_(request_done) struct request request = {
-		.json = cli->json,
-		.type = -1,
-		.state = -1,
-		.operation = -1,
-	};
+	struct request request = {.type = -1, .state = -1, .operation = -1};
 	struct kw_ruleset *rs = NULL;
 	int status;
 
-	status = parse_request(&request, argc, argv);
+	status = kw_policy_options(argc, argv, options, take_option, &request);
+	if (status == KW_EXIT_OK)
+		status = kw_policy_no_arguments(argc, argv);
+	if (status == KW_EXIT_OK)
+		status = check_request(&request);
+	if (status == KW_EXIT_OK)
+		status = set_identity(&request);
+	if (status == KW_EXIT_OK)
+		status = kw_policy_load(cli, &rs);
 	if (status != KW_EXIT_OK)
 		return status;
-	status = kw_policy_load(cli, request.dir_count ? request.dirs : NULL, &rs);
-	if (status != KW_EXIT_OK)
-		return status;
-	status = answer(rs, &request);
+	status = answer(rs, &request, cli->json);
 	kw_ruleset_free(rs);
 	return status;
 }

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE 1
 #include "cmd-policy.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 #include "explain.h"
@@ -180,31 +179,17 @@ static int show(const struct kw_ruleset *rs, bool json)
 
 int kw_policy_show(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"policy-dir", required_argument, NULL, 'd'}, {}};
-	_cleanup_free_ const char **dirs = calloc(argc + 1, sizeof(*dirs));
 	struct kw_ruleset *rs = NULL;
-	bool json = cli->json;
-	size_t count = 0;
-	int c, status;
+	int status;
 
-	if (!dirs)
-		return KW_EXIT_OS;
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c == 'j')
-			json = true;
-		else if (c == 'd')
-			dirs[count++] = optarg;
-		else
-			return KW_EXIT_USAGE;
-	}
-	if (optind < argc)
-		return kw_policy_usage("show", "unexpected argument '%s'", argv[optind]);
-	status = kw_policy_load(cli, count ? dirs : NULL, &rs);
+	status = kw_policy_options(argc, argv, NULL, NULL, NULL);
+	if (status == KW_EXIT_OK)
+		status = kw_policy_no_arguments(argc, argv);
+	if (status == KW_EXIT_OK)
+		status = kw_policy_load(cli, &rs);
 	if (status != KW_EXIT_OK)
 		return status;
-	status = show(rs, json);
+	status = show(rs, cli->json);
 	kw_ruleset_free(rs);
 	return status;
 }

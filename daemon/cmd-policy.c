@@ -4,7 +4,6 @@
 #include "cmd-policy.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -16,29 +15,29 @@ static const char help[] =
 	"       kvmwarden policy explain [OPTION...] --type TYPE --state STATE --op OPERATION\n"
 	"       kvmwarden policy explain [OPTION...] --all\n"
 	"       kvmwarden policy groups [--json]\n"
-	"       kvmwarden policy mode NAME audit|enforce|file\n"
-	"       kvmwarden policy operations [--json]\n"
 	"       kvmwarden policy show [--json] [--policy-dir DIR]...\n"
 	"\n"
-	"check    reads each file, then takes all of them as one set; exit status 1 if any is bad\n"
-	"explain  the verdict on an operation, and the line of the policy that decides\n"
-	"groups   the groups of operations that rules can name\n"
-	"mode     switches one policy of the running daemon, without touching its file; file:\n"
-	"           back to what the file says\n"
-	"operations\n"
-	"         what rules can name: the number, or the ioctl it shares with others and its own\n"
-	"           number there; the files it is issued on; the groups it is in\n"
-	"show     the policies of the drop-in directories, in their order\n"
+	"None of them needs the daemon, or root.\n"
+	"\n"
+	"check     reads each file, then takes all of them as one set; exit status 1 if any is "
+	"bad\n"
+	"explain   the verdict on an operation, and the line of the policy that decides\n"
+	"groups    the groups of operations that rules can name\n"
+	"show      the policies of the drop-in directories, in their order\n"
 	"\n"
 	"options of explain:\n"
 	"  --type TYPE       VM type; of KVM_CREATE_VM the type asked for; none: on /dev/kvm "
 	"itself\n"
 	"  --state STATE     building or sealed\n"
 	"  --op OPERATION    such as KVM_SET_REGS\n"
-	"  --all             every value of those of the three that are not given\n"
-	"  --exe PATH        the executable, the unit and the user the VM was created by;\n"
-	"  --unit UNIT         an executable or a unit not given matches every pattern,\n"
-	"  --user USER         a user not given matches no policy that names one\n"
+	"  --all             every value of those of the three that are not given, as a table\n"
+	"  --verbose         in the table also what is allowed\n"
+	"  --exe PATH        the executable, the unit, the control group and the user the VM was\n"
+	"  --unit UNIT         created by; one of the first three that is not given matches every\n"
+	"  --cgroup PATH       pattern, a user not given matches no policy that names one. A\n"
+	"  --user USER         control group has the unit that is in its path\n"
+	"\n"
+	"options of all:\n"
 	"  --policy-dir DIR  instead of the default directories; again for weaker ones\n"
 	"  --json            for machines\n";
 
@@ -54,14 +53,45 @@ int kw_policy_usage(const char *part, const char *format, ...)
 	return KW_EXIT_USAGE;
 }
 
+int kw_policy_options(int argc, char **argv, const struct option *options,
+		      int (*take)(void *target, int c), void *target)
+{
+	static const struct option none[] = {{}};
+	int c, status;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, ":", options ?: none, NULL)) >= 0) {
+		if (c == ':')
+			return kw_policy_usage(argv[0], "option '%s' needs a value",
+					       argv[optind - 1]);
+		if (c == '?')
+			return kw_policy_usage(argv[0], "unknown option '%s'", argv[optind - 1]);
+		status = take(target, c);
+		if (status != KW_EXIT_OK)
+			return status;
+	}
+	return KW_EXIT_OK;
+}
+
+int kw_policy_no_arguments(int argc, char **argv)
+{
+	if (optind >= argc)
+		return KW_EXIT_OK;
+	return kw_policy_usage(argv[0], "unexpected argument '%s'", argv[optind]);
+}
+
+int kw_policy_no_memory(void)
+{
+	fputs("kvmwarden: out of memory\n", stderr);
+	return KW_EXIT_OS;
+}
+
 int kw_policy_dump(json_t *value)
 {
 	int r;
 
-	if (!value) {
-		fputs("kvmwarden: out of memory\n", stderr);
-		return KW_EXIT_OS;
-	}
+	if (!value)
+		return kw_policy_no_memory();
 	r = json_dumpf(value, stdout, JSON_COMPACT);
 	json_decref(value);
 	if (r < 0 || putchar('\n') == EOF)
@@ -69,23 +99,29 @@ int kw_policy_dump(json_t *value)
 	return KW_EXIT_OK;
 }
 
-int kw_policy_load(const struct kw_cli *cli, const char *const *dirs, struct kw_ruleset **ret)
+static int compile(struct kw_policy_set *set, struct kw_ruleset **ret, struct kw_diag *diag, int r)
+{
+	if (r == 0)
+		r = kw_ruleset_compile(set, 0, ret, diag);
+	if (r == 0)
+		return KW_EXIT_OK;
+	if (r == -ENOMEM)
+		return kw_policy_no_memory();
+	kw_diag_print(diag, stderr);
+	return KW_EXIT_FINDING;
+}
+
+int kw_policy_load(const struct kw_cli *cli, struct kw_ruleset **ret)
 {
 	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
 	_cleanup_(kw_diag_done) struct kw_diag diag = {};
 	/* The default directories are read as the daemon reads them. */
-	bool as_daemon;
+	bool as_daemon = !cli->policy_dirs;
 	int r;
 
-	dirs = dirs ?: cli->policy_dirs;
-	as_daemon = !dirs;
-	r = kw_policy_set_load(dirs ?: kw_policy_default_dirs, as_daemon, as_daemon, &set, &diag);
-	if (r == 0)
-		r = kw_ruleset_compile(&set, 0, ret, &diag);
-	if (r == 0)
-		return KW_EXIT_OK;
-	kw_diag_print(&diag, stderr);
-	return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
+	r = kw_policy_set_load(cli->policy_dirs ?: kw_policy_default_dirs, as_daemon, as_daemon,
+			       &set, &diag);
+	return compile(&set, ret, &diag, r);
 }
 
 static json_t *group_json(const struct kw_group *group)
@@ -111,20 +147,15 @@ static void print_group(const struct kw_group *group)
 
 int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {}};
-	bool json = cli->json;
 	json_t *all;
-	int c;
+	int status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c != 'j')
-			return KW_EXIT_USAGE;
-		json = true;
-	}
-	if (optind < argc)
-		return kw_policy_usage("groups", "unexpected argument '%s'", argv[optind]);
-	if (!json) {
+	status = kw_policy_options(argc, argv, NULL, NULL, NULL);
+	if (status == KW_EXIT_OK)
+		status = kw_policy_no_arguments(argc, argv);
+	if (status != KW_EXIT_OK)
+		return status;
+	if (!cli->json) {
 		for (size_t i = 0; i < kw_group_count(); i++)
 			print_group(kw_group(i));
 		return KW_EXIT_OK;
@@ -133,7 +164,7 @@ int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv)
 	for (size_t i = 0; i < kw_group_count(); i++)
 		if (json_array_append_new(all, group_json(kw_group(i)))) {
 			json_decref(all);
-			return kw_policy_dump(NULL);
+			return kw_policy_no_memory();
 		}
 	return kw_policy_dump(all);
 }
@@ -144,9 +175,10 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(const struct kw_cli *cli, int argc, char **argv);
 	} parts[] = {
-		{"check", kw_policy_check},	      {"explain", kw_policy_explain},
-		{"groups", kw_policy_groups},	      {"mode", kw_policy_mode},
-		{"operations", kw_policy_operations}, {"show", kw_policy_show},
+		{"check", kw_policy_check},
+		{"explain", kw_policy_explain},
+		{"groups", kw_policy_groups},
+		{"show", kw_policy_show},
 	};
 
 	for (int i = 1; i < argc; i++)

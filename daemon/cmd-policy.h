@@ -3,13 +3,17 @@
 #ifndef KVMWARDEN_CMD_POLICY_H
 #define KVMWARDEN_CMD_POLICY_H
 
+#include <getopt.h>
 #include <jansson.h>
 
 #include "cli.h"
 #include "policy.h"
 #include "ruleset.h"
 
-/* argv[0] is the name of the subcommand's part; each returns an exit status. */
+/*
+ * argv[0] is the name of the part; each returns an exit status. --json and
+ * --policy-dir are in cli: main-cli.c takes them out wherever they stand.
+ */
 int kw_policy_check(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv);
@@ -17,17 +21,29 @@ int kw_policy_mode(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_operations(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_show(const struct kw_cli *cli, int argc, char **argv);
 
-/* For an option the parser refused, or one too many: points to --help. */
+/* For an option or an argument that is wrong: a sentence, and where --help is. */
 int kw_policy_usage(const char *part, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * The policies of dirs (NULL-terminated; NULL: those of cli, or the default
- * ones), compiled. A fault is printed; returns an exit status.
+ * Reads the options of a part: take() gets the .val of each, with its argument
+ * in optarg, and returns an exit status. Both may be NULL for a part that has
+ * none. The other arguments then start at argv[optind].
  */
-int kw_policy_load(const struct kw_cli *cli, const char *const *dirs, struct kw_ruleset **ret);
+int kw_policy_options(int argc, char **argv, const struct option *options,
+		      int (*take)(void *target, int c), void *target);
+
+/* Refuses arguments after the options; for a part that takes none. */
+int kw_policy_no_arguments(int argc, char **argv);
+
+/*
+ * The policies of the directories of cli, or of the default ones, compiled. A
+ * fault is printed; returns an exit status.
+ */
+int kw_policy_load(const struct kw_cli *cli, struct kw_ruleset **ret);
 
 /* Writes value, takes it over, and returns an exit status. NULL means no memory. */
 int kw_policy_dump(json_t *value);
+int kw_policy_no_memory(void);
 
 #endif

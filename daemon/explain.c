@@ -17,6 +17,8 @@ bool kw_question_makes_sense(unsigned int operation, unsigned int type, unsigned
 		return type != KW_TYPE_NONE && state == KW_STATE_BUILDING;
 	if (type == KW_TYPE_NONE)
 		return (op->scopes & system) && state == KW_STATE_BUILDING;
+	if (op->family == KW_FAMILY_SEV || op->family == KW_FAMILY_TDX)
+		return (op->family == KW_FAMILY_TDX) == (type == KW_TYPE_TDX);
 	return op->scopes & ~system;
 }
 

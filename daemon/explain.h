@@ -20,7 +20,8 @@ struct kw_question {
 /*
  * Can the operation be issued on a VM of this type in this state? KW_TYPE_NONE
  * stands for an ioctl on /dev/kvm; KVM_CREATE_VM, which is one, is decided by
- * the type asked for. Where there is no VM yet the state is "building".
+ * the type asked for. Where there is no VM yet the state is "building". The
+ * commands of KVM_MEMORY_ENCRYPT_OP are those of TDX or of SEV, by the type.
  */
 bool kw_question_makes_sense(unsigned int operation, unsigned int type, unsigned int state);
 

@@ -8,61 +8,11 @@
 
 #include "every-rule.h"
 #include "names.h"
+#include "ruleset-of.h"
 #include "unit.h"
 #include "util.h"
 
 static const struct kw_identity nobody = {.uid = 65534};
-
-static void free_ruleset(struct kw_ruleset **rs)
-{
-	*rs = kw_ruleset_free(*rs);
-}
-
-#define _cleanup_ruleset_ _cleanup_(free_ruleset)
-
-/* Reads a policy given as text, through a file as all of them. */
-static void add_text(struct kw_policy_set *set, const char *text)
-{
-	_cleanup_(kw_diag_done) struct kw_diag diag = {};
-	char path[] = "/tmp/kvmwarden-test-XXXXXX";
-	_cleanup_close_ int fd = mkstemp(path);
-	int r;
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	r = kw_policy_read(path, false, set, &diag);
-	unlink(path);
-	if (r < 0)
-		fail_msg("%s:%u:%u: %s", path, diag.line, diag.column, diag.message);
-}
-
-static struct kw_ruleset *compile(struct kw_policy_set *set)
-{
-	_cleanup_(kw_diag_done) struct kw_diag diag = {};
-	struct kw_ruleset *rs = NULL;
-
-	if (kw_ruleset_compile(set, 7, &rs, &diag) < 0)
-		fail_msg("%s", diag.message);
-	assert_null(set->policies);
-	assert_int_equal(set->count, 0);
-	return rs;
-}
-
-static struct kw_ruleset *compile_text(const char *text)
-{
-	struct kw_policy_set set = {};
-
-	add_text(&set, text);
-	return compile(&set);
-}
-
-static unsigned int op_of(const char *name)
-{
-	int index = kw_operation_from_name(name);
-
-	assert_true(index >= 0);
-	return index;
-}
 
 /* A new VM of a type, with the flags KVM gives it. */
 static struct kw_subject subject_of(unsigned int type)
@@ -126,7 +76,7 @@ static void empty_set(void **state)
 /* "every operation there is fits into the slots" */
 static void whole_table(void **state)
 {
-	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+	_cleanup_ruleset_ struct kw_ruleset *rs = ruleset_of(
 		"policy: all\nrules: [{operations: ['@all', VM_DESTROY], verdict: audit}]\n");
 	unsigned int commands = 0;
 
@@ -157,9 +107,9 @@ static void whole_table(void **state)
 static void only_what_is_named(void **state)
 {
 	_cleanup_ruleset_ struct kw_ruleset *rs =
-		compile_text("policy: p\nrules:\n"
-			     "  - {operations: [KVM_NMI], verdict: deny}\n"
-			     "  - {operations: [KVM_SMI], verdict: allow}\n");
+		ruleset_of("policy: p\nrules:\n"
+			   "  - {operations: [KVM_NMI], verdict: deny}\n"
+			   "  - {operations: [KVM_SMI], verdict: allow}\n");
 
 	(void)state;
 	assert_int_equal(used_slots(&rs->table), 3);
@@ -170,11 +120,11 @@ static void only_what_is_named(void **state)
 
 static void first_rule_wins(void **state)
 {
-	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
-		"policy: p\nrules:\n"
-		"  - {operations: [KVM_SET_REGS], state: sealed, verdict: allow}\n"
-		"  - {operations: [KVM_SET_SREGS], verdict: kill, errno: EACCES}\n"
-		"  - {operations: ['@set-registers'], verdict: deny, errno: EINVAL}\n");
+	_cleanup_ruleset_ struct kw_ruleset *rs =
+		ruleset_of("policy: p\nrules:\n"
+			   "  - {operations: [KVM_SET_REGS], state: sealed, verdict: allow}\n"
+			   "  - {operations: [KVM_SET_SREGS], verdict: kill, errno: EACCES}\n"
+			   "  - {operations: ['@set-registers'], verdict: deny, errno: EINVAL}\n");
 	struct kw_decision d;
 
 	(void)state;
@@ -226,11 +176,11 @@ static void several_policies(void **state)
 static void audit_mode(void **state)
 {
 	_cleanup_ruleset_ struct kw_ruleset *rs =
-		compile_text("policy: p\nmode: audit\nrules:\n"
-			     "  - {operations: [KVM_NMI], verdict: deny, errno: EIO}\n"
-			     "  - {operations: [KVM_SMI], verdict: kill}\n"
-			     "  - {operations: [KVM_RUN], verdict: audit}\n"
-			     "  - {operations: [KVM_INTERRUPT], verdict: allow}\n");
+		ruleset_of("policy: p\nmode: audit\nrules:\n"
+			   "  - {operations: [KVM_NMI], verdict: deny, errno: EIO}\n"
+			   "  - {operations: [KVM_SMI], verdict: kill}\n"
+			   "  - {operations: [KVM_RUN], verdict: audit}\n"
+			   "  - {operations: [KVM_INTERRUPT], verdict: allow}\n");
 	struct kw_decision d;
 
 	(void)state;
@@ -298,14 +248,14 @@ static void families(void **state)
 /* "a rule on a member decides if it comes first, and leaves the ioctl and its other members alone" */
 static void family_members(void **state)
 {
-	_cleanup_ruleset_ struct kw_ruleset *before = compile_text(
+	_cleanup_ruleset_ struct kw_ruleset *before = ruleset_of(
 		"policy: p\nrules:\n"
 		"  - {operations: [KVM_SEV_INIT2, KVM_CAP_SYNC_REGS], verdict: allow}\n"
 		"  - {operations: [KVM_MEMORY_ENCRYPT_OP, KVM_ENABLE_CAP], verdict: deny}\n");
 	_cleanup_ruleset_ struct kw_ruleset *alone =
-		compile_text("policy: p\nrules: [{operations: [KVM_SEV_DBG_DECRYPT, SYNC_REGS], "
-			     "verdict: kill}]\n");
-	_cleanup_ruleset_ struct kw_ruleset *after = compile_text(
+		ruleset_of("policy: p\nrules: [{operations: [KVM_SEV_DBG_DECRYPT, SYNC_REGS], "
+			   "verdict: kill}]\n");
+	_cleanup_ruleset_ struct kw_ruleset *after = ruleset_of(
 		"policy: p\nrules:\n"
 		"  - {operations: [KVM_MEMORY_ENCRYPT_OP], state: sealed, verdict: deny}\n"
 		"  - {operations: [KVM_SEV_DBG_DECRYPT], verdict: audit}\n");
@@ -331,7 +281,7 @@ static void family_members(void **state)
 /* "an ioctl is in the table when anything that shares it is, with the family it is told apart by" */
 static void family_slots(void **state)
 {
-	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+	_cleanup_ruleset_ struct kw_ruleset *rs = ruleset_of(
 		"policy: p\nrules: [{operations: [KVM_TDX_INIT_VM, SYNC_REGS], verdict: deny}]\n");
 	const struct kw_table *table = &rs->table;
 
@@ -376,7 +326,7 @@ static struct kw_decision explain_unreadable(const struct kw_ruleset *rs, unsign
 /* "a number that cannot be read is taken for the one the policy is strictest about" */
 static void unreadable_members(void **state)
 {
-	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+	_cleanup_ruleset_ struct kw_ruleset *rs = ruleset_of(
 		"policy: p\nrules:\n"
 		"  - {operations: [KVM_SEV_DBG_DECRYPT], state: sealed, verdict: deny, errno: "
 		"EACCES}\n"
@@ -404,8 +354,8 @@ static void unreadable_members(void **state)
 static void unreadable_in_audit_mode(void **state)
 {
 	_cleanup_ruleset_ struct kw_ruleset *rs =
-		compile_text("policy: p\nmode: audit\nrules:\n"
-			     "  - {operations: [KVM_SEV_DBG_ENCRYPT], verdict: deny}\n");
+		ruleset_of("policy: p\nmode: audit\nrules:\n"
+			   "  - {operations: [KVM_SEV_DBG_ENCRYPT], verdict: deny}\n");
 	struct kw_decision d = explain_unreadable(rs, KW_FAMILY_SEV, KW_STATE_SEALED);
 
 	(void)state;
@@ -416,9 +366,9 @@ static void unreadable_in_audit_mode(void **state)
 static void selectors(void **state)
 {
 	_cleanup_ruleset_ struct kw_ruleset *rs =
-		compile_text("policy: p\nmatch: {protected-state: true, private-memory: true}\n"
-			     "except: {vm-types: tdx}\n"
-			     "rules: [{operations: [KVM_NMI], verdict: deny}]\n");
+		ruleset_of("policy: p\nmatch: {protected-state: true, private-memory: true}\n"
+			   "except: {vm-types: tdx}\n"
+			   "rules: [{operations: [KVM_NMI], verdict: deny}]\n");
 
 	(void)state;
 	for (unsigned int type = 0; type < KW_TYPE_UNKNOWN; type++)
@@ -430,7 +380,7 @@ static void selectors(void **state)
 
 static void rate_limits(void **state)
 {
-	_cleanup_ruleset_ struct kw_ruleset *rs = compile_text(
+	_cleanup_ruleset_ struct kw_ruleset *rs = ruleset_of(
 		"policy: p\nrules:\n"
 		"  - {operations: [KVM_NMI], state: sealed, verdict: audit, rate-limit: 5/min}\n"
 		"  - {operations: [KVM_NMI], verdict: deny}\n");
