@@ -85,29 +85,39 @@ static int read_private_memory(struct kw_yaml *yaml, void *target)
 			  KW_VM_PRIVATE_MEMORY);
 }
 
+int kw_policy_glob(const char *text, struct kw_glob *ret)
+{
+	const char *star = strchr(text, '*');
+	size_t len = strlen(text) - (star ? 1 : 0);
+
+	if (star && strchr(star + 1, '*'))
+		return -EINVAL;
+	if (len >= KW_PATH_MAX)
+		return -ENAMETOOLONG;
+	*ret = (struct kw_glob){.star = star != NULL};
+	ret->prefix_len = star ? star - text : (ptrdiff_t)len;
+	ret->suffix_len = len - ret->prefix_len;
+	memcpy(ret->text, text, ret->prefix_len);
+	if (star)
+		memcpy(ret->text + ret->prefix_len, star + 1, ret->suffix_len);
+	return 0;
+}
+
 static int read_glob(struct kw_yaml *yaml, const char *noun, struct kw_glob *glob, char **ret)
 {
 	struct kw_yaml_mark at = kw_yaml_mark(yaml);
-	const char *text, *star;
-	size_t len;
+	const char *text;
 	int r;
 
 	r = kw_yaml_scalar(yaml, noun, &text);
 	if (r < 0)
 		return r;
-	star = strchr(text, '*');
-	len = strlen(text) - (star ? 1 : 0);
-	if (star && strchr(star + 1, '*'))
+	r = kw_policy_glob(text, glob);
+	if (r == -EINVAL)
 		return kw_yaml_error(yaml, at, "the pattern '%s' has more than one '*'", text);
-	if (len >= KW_PATH_MAX)
+	if (r < 0)
 		return kw_yaml_error(yaml, at, "the pattern is longer than %d bytes",
 				     KW_PATH_MAX - 1);
-	*glob = (struct kw_glob){.star = star != NULL};
-	glob->prefix_len = star ? star - text : (ptrdiff_t)len;
-	glob->suffix_len = len - glob->prefix_len;
-	memcpy(glob->text, text, glob->prefix_len);
-	if (star)
-		memcpy(glob->text + glob->prefix_len, star + 1, glob->suffix_len);
 	return kw_policy_store(ret, text);
 }
 

@@ -19,8 +19,8 @@ int kw_policy_parse(const char *file, const char *text, size_t size,
 /* The uid of a user, given by name or number. -ESRCH: there is none of that name. */
 int kw_policy_user(const char *text, uint32_t *ret);
 
-/* A deep copy, for the caller to own. -ENOMEM. */
-int kw_policy_copy(const struct kw_policy *policy, struct kw_policy *ret);
+/* A pattern. -EINVAL: it has more than one star; -ENAMETOOLONG. */
+int kw_policy_glob(const char *text, struct kw_glob *ret);
 
 /* Replaces a string by a copy of text. -ENOMEM, and then it is what it was. */
 int kw_policy_store(char **ret, const char *text);
