@@ -15,6 +15,7 @@ enum kw_exit {
 	KW_EXIT_OK = 0,
 	KW_EXIT_FINDING = 1, /* broken policy; not enforcing as configured */
 	KW_EXIT_USAGE = 64, /* unknown option or argument */
+	KW_EXIT_DATA = 65, /* where 1 is an answer: no answer, or not the whole one */
 	KW_EXIT_UNAVAILABLE = 69, /* the kernel, KVM or the daemon is not there */
 	KW_EXIT_SOFTWARE = 70, /* a bug */
 	KW_EXIT_OS = 71, /* out of memory, fds... */

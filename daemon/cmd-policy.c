@@ -6,24 +6,47 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "names.h"
 #include "util.h"
 
 static const char help[] =
 	"usage: kvmwarden policy check [--json] FILE...\n"
+	"       kvmwarden policy diff [--json] OLD NEW\n"
 	"       kvmwarden policy explain [OPTION...] --type TYPE --state STATE --op OPERATION\n"
 	"       kvmwarden policy explain [OPTION...] --all\n"
 	"       kvmwarden policy groups [--json]\n"
+	"       kvmwarden policy learn [OPTION...] EVENTS\n"
 	"       kvmwarden policy show [--json] [--policy-dir DIR]...\n"
+	"       kvmwarden policy simulate [OPTION...] [FILE|DIR]... EVENTS\n"
 	"\n"
 	"None of them needs the daemon, or root.\n"
 	"\n"
 	"check     reads each file, then takes all of them as one set; exit status 1 if any is "
 	"bad\n"
+	"diff      what a change of policies means: which operation gets another verdict, errno "
+	"or\n"
+	"          rate limit, on which VMs, by which lines. OLD and NEW are files or "
+	"directories.\n"
+	"          Exit status 0: they mean the same, 1: they differ, 65: one is broken, or they\n"
+	"          tell more kinds of VMM apart than can be compared\n"
 	"explain   the verdict on an operation, and the line of the policy that decides\n"
 	"groups    the groups of operations that rules can name\n"
+	"learn     prints a policy that allows what was recorded of a VMM and refuses all else;\n"
+	"          exit status 1: it is not clear of which VMM\n"
 	"show      the policies of the drop-in directories, in their order\n"
+	"simulate  recorded events under other policies: what would have been different. Exit\n"
+	"          status 0: no caller would have got another answer, 1: one would, or a line\n"
+	"          could not be read, 65: the policies are broken, or EVENTS cannot be read\n"
+	"\n"
+	"EVENTS are the JSON lines of 'kvmwardend --events'; - is standard input. They hold what "
+	"made\n"
+	"an event, and nothing else: to ask what a new policy would refuse, or to learn one, "
+	"record\n"
+	"under a policy that audits everything. A limit is per operation and VM: nothing is "
+	"missed.\n"
+	"  rules: [{operations: [\"@all\", VM_DESTROY], verdict: audit, rate-limit: 10/s}]\n"
 	"\n"
 	"options of explain:\n"
 	"  --type TYPE       VM type; of KVM_CREATE_VM the type asked for; none: on /dev/kvm "
@@ -31,11 +54,21 @@ static const char help[] =
 	"  --state STATE     building or sealed\n"
 	"  --op OPERATION    such as KVM_SET_REGS\n"
 	"  --all             every value of those of the three that are not given, as a table\n"
-	"  --verbose         in the table also what is allowed\n"
+	"  --verbose         in the table also each operation that is allowed\n"
 	"  --exe PATH        the executable, the unit, the control group and the user the VM was\n"
 	"  --unit UNIT         created by; one of the first three that is not given matches every\n"
 	"  --cgroup PATH       pattern, a user not given matches no policy that names one. A\n"
 	"  --user USER         control group has the unit that is in its path\n"
+	"\n"
+	"options of simulate:\n"
+	"  --verbose         in the table also what would only be reported, or no longer be\n"
+	"\n"
+	"options of learn:\n"
+	"  --exe PATH        only of VMs created by this executable; may be a pattern\n"
+	"  --unit UNIT       only of those created in this unit, which the policy then names too\n"
+	"  --vm ID           only of this VM\n"
+	"  --name NAME       the policy's name, instead of one made of the executable's\n"
+	"  --enforce         mode enforce instead of audit\n"
 	"\n"
 	"options of all:\n"
 	"  --policy-dir DIR  instead of the default directories; again for weaker ones\n"
@@ -66,7 +99,7 @@ int kw_policy_options(int argc, char **argv, const struct option *options,
 					       argv[optind - 1]);
 		if (c == '?')
 			return kw_policy_usage(argv[0], "unknown option '%s'", argv[optind - 1]);
-		status = take(target, c);
+		status = take ? take(target, c) : KW_EXIT_USAGE;
 		if (status != KW_EXIT_OK)
 			return status;
 	}
@@ -124,6 +157,33 @@ int kw_policy_load(const struct kw_cli *cli, struct kw_ruleset **ret)
 	return compile(&set, ret, &diag, r);
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int kw_policy_load_paths(char *const *paths, size_t count, struct kw_ruleset **ret)
+{
+	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+	_cleanup_free_ const char **dirs = calloc(count + 1, sizeof(*dirs));
+	size_t dir_count = 0;
+	int r;
+
+	if (!dirs)
+		return kw_policy_no_memory();
+	for (size_t i = 0; i < count; i++)
+		if (is_directory(paths[i]))
+			dirs[dir_count++] = paths[i];
+	r = kw_policy_set_load(dirs, false, false, &set, &diag);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!is_directory(paths[i]))
+			r = kw_policy_read(paths[i], false, &set, &diag);
+	return compile(&set, ret, &diag, r);
+}
+
 static json_t *group_json(const struct kw_group *group)
 {
 	json_t *names = json_array();
@@ -175,10 +235,10 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(const struct kw_cli *cli, int argc, char **argv);
 	} parts[] = {
-		{"check", kw_policy_check},
-		{"explain", kw_policy_explain},
-		{"groups", kw_policy_groups},
-		{"show", kw_policy_show},
+		{"check", kw_policy_check},	  {"diff", kw_policy_diff},
+		{"explain", kw_policy_explain},	  {"groups", kw_policy_groups},
+		{"learn", kw_policy_learn},	  {"show", kw_policy_show},
+		{"simulate", kw_policy_simulate},
 	};
 
 	for (int i = 1; i < argc; i++)

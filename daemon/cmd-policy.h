@@ -15,11 +15,12 @@
  * --policy-dir are in cli: main-cli.c takes them out wherever they stand.
  */
 int kw_policy_check(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_diff(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv);
-int kw_policy_mode(const struct kw_cli *cli, int argc, char **argv);
-int kw_policy_operations(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_learn(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_show(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_simulate(const struct kw_cli *cli, int argc, char **argv);
 
 /* For an option or an argument that is wrong: a sentence, and where --help is. */
 int kw_policy_usage(const char *part, const char *format, ...)
@@ -41,6 +42,8 @@ int kw_policy_no_arguments(int argc, char **argv);
  * fault is printed; returns an exit status.
  */
 int kw_policy_load(const struct kw_cli *cli, struct kw_ruleset **ret);
+/* The same of files, and of directories as layers of drop-ins; these come first. */
+int kw_policy_load_paths(char *const *paths, size_t count, struct kw_ruleset **ret);
 
 /* Writes value, takes it over, and returns an exit status. NULL means no memory. */
 int kw_policy_dump(json_t *value);

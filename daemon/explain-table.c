@@ -64,6 +64,17 @@ static struct cell ask(const struct sheet *sheet, unsigned int operation, unsign
 	return cell;
 }
 
+/* What has only one state and is allowed in it need not be a row of its own for that. */
+static void fill_allowed(const struct sheet *sheet, struct cell *cells)
+{
+	const struct cell *building = &cells[KW_STATE_BUILDING];
+
+	if (!sheet->scope->verbose && sheet->scope->state < 0 && sheet->type != KW_TYPE_NONE &&
+	    building->asked && building->decision.verdict == KW_ALLOW &&
+	    !cells[KW_STATE_SEALED].asked)
+		cells[KW_STATE_SEALED] = *building;
+}
+
 static void add_operation(struct sheet *sheet, unsigned int operation)
 {
 	struct cell cells[_KW_STATE_MAX];
@@ -76,6 +87,7 @@ static void add_operation(struct sheet *sheet, unsigned int operation)
 	}
 	if (!asked)
 		return;
+	fill_allowed(sheet, cells);
 	kw_operation_set_add(&sheet->universe, operation);
 	for (i = 0; i < sheet->group_count; i++)
 		if (memcmp(sheet->groups[i].cells, cells, sizeof(cells)) == 0)
