@@ -29,6 +29,7 @@ static const char help[] =
 	"or\n"
 	"          rate limit, on which VMs, by which lines. OLD and NEW are files or "
 	"directories.\n"
+	"          An ioctl 'alone' is one without those that share it.\n"
 	"          Exit status 0: they mean the same, 1: they differ, 65: one is broken, or they\n"
 	"          tell more kinds of VMM apart than can be compared\n"
 	"explain   the verdict on an operation, and the line of the policy that decides\n"
