@@ -18,10 +18,12 @@ static const char help[] =
 	"       kvmwarden policy explain [OPTION...] --all\n"
 	"       kvmwarden policy groups [--json]\n"
 	"       kvmwarden policy learn [OPTION...] EVENTS\n"
+	"       kvmwarden policy mode NAME audit|enforce|file\n"
+	"       kvmwarden policy operations [--json]\n"
 	"       kvmwarden policy show [--json] [--policy-dir DIR]...\n"
 	"       kvmwarden policy simulate [OPTION...] [FILE|DIR]... EVENTS\n"
 	"\n"
-	"None of them needs the daemon, or root.\n"
+	"None of them but mode needs the daemon, or root.\n"
 	"\n"
 	"check     reads each file, then takes all of them as one set; exit status 1 if any is "
 	"bad\n"
@@ -36,6 +38,12 @@ static const char help[] =
 	"groups    the groups of operations that rules can name\n"
 	"learn     prints a policy that allows what was recorded of a VMM and refuses all else;\n"
 	"          exit status 1: it is not clear of which VMM\n"
+	"mode      switches one policy of the running daemon, without touching its file; file:\n"
+	"          back to what the file says\n"
+	"operations\n"
+	"          what rules can name: the number, or the ioctl it shares with others and its "
+	"own\n"
+	"          number there; the files it is issued on; the groups it is in\n"
 	"show      the policies of the drop-in directories, in their order\n"
 	"simulate  recorded events under other policies: what would have been different. Exit\n"
 	"          status 0: no caller would have got another answer, 1: one would, or a line\n"
@@ -236,9 +244,10 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(const struct kw_cli *cli, int argc, char **argv);
 	} parts[] = {
-		{"check", kw_policy_check},	  {"diff", kw_policy_diff},
-		{"explain", kw_policy_explain},	  {"groups", kw_policy_groups},
-		{"learn", kw_policy_learn},	  {"show", kw_policy_show},
+		{"check", kw_policy_check},	      {"diff", kw_policy_diff},
+		{"explain", kw_policy_explain},	      {"groups", kw_policy_groups},
+		{"learn", kw_policy_learn},	      {"mode", kw_policy_mode},
+		{"operations", kw_policy_operations}, {"show", kw_policy_show},
 		{"simulate", kw_policy_simulate},
 	};
 

@@ -19,6 +19,8 @@ int kw_policy_diff(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_learn(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_mode(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_operations(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_show(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_simulate(const struct kw_cli *cli, int argc, char **argv);
 

@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{"vms", "kvmwarden vms", kw_cmd_vms},
 	{"events", "kvmwarden events", kw_cmd_events},
 	{"policy", "kvmwarden policy", kw_cmd_policy},
+	{"allow", "kvmwarden allow", kw_cmd_allow},
 	{"doctor", "kvmwarden doctor", kw_cmd_doctor},
 	{"reload", "kvmwarden reload", kw_cmd_reload},
 	{"unload", "kvmwarden unload", kw_cmd_unload},
@@ -31,8 +32,11 @@ static const char help[] =
 	"  events [-f] [-n COUNT] [--verdict VERDICT] [--vm ID] [--file FILE]\n"
 	"                            what happened; -f: and what happens; FILE: from its JSON "
 	"lines\n"
-	"  policy check|diff|explain|groups|learn|show|simulate\n"
-	"                            policies, without the daemon; see 'kvmwarden policy --help'\n"
+	"  policy check|diff|explain|groups|learn|mode|show|simulate\n"
+	"                            policies; see 'kvmwarden policy --help'\n"
+	"  allow --vm ID --operation OPERATION --for TIME --reason TEXT\n"
+	"                            lets a VM do for a while what a policy refuses\n"
+	"  allow --revoke EXCEPTION  ends that before its time\n"
 	"  doctor                    what this kernel offers, and how to get what is missing\n"
 	"  reload                    reads the policies again; if one is bad, nothing changes\n"
 	"  unload --yes              takes all enforcement off this host\n"

@@ -21,6 +21,8 @@ int kw_policy_user(const char *text, uint32_t *ret);
 
 /* A pattern. -EINVAL: it has more than one star; -ENAMETOOLONG. */
 int kw_policy_glob(const char *text, struct kw_glob *ret);
+/* A deep copy, for the caller to own. -ENOMEM. */
+int kw_policy_copy(const struct kw_policy *policy, struct kw_policy *ret);
 
 /* Replaces a string by a copy of text. -ENOMEM, and then it is what it was. */
 int kw_policy_store(char **ret, const char *text);
