@@ -224,6 +224,7 @@ install: all
 	install -D -m 0755 $(BUILD)/kvmwardend $(DESTDIR)$(PREFIX)/sbin/kvmwardend
 	install -D -m 0755 $(BUILD)/kvmwarden $(DESTDIR)$(PREFIX)/bin/kvmwarden
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/kvmwarden/policy.d policies/*.yaml
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/policies policies/optional/*.yaml
 	install -D -m 0644 systemd/kvmwardend.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service
 
