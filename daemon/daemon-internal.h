@@ -72,7 +72,7 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr);
  * Switches one policy to a mode, or back to its file's (mode < 0), without reading
  * any file. -ENOENT: there is no such policy.
  */
-int kw_daemon_set_mode(struct kw_daemon *d, const char *policy, int mode, uint32_t uid,
+int kw_daemon_set_mode(struct kw_daemon *d, const char *name, int mode, uint32_t uid,
 		       char **reterr);
 const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t generation);
 void kw_daemon_forget_rules(struct kw_daemon *d);

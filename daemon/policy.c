@@ -31,19 +31,21 @@ void kw_policy_set_done(struct kw_policy_set *set)
 
 int kw_policy_set_copy(const struct kw_policy_set *set, struct kw_policy_set *ret)
 {
-	_cleanup_(kw_policy_set_done) struct kw_policy_set copy = {};
-	int r;
+	struct kw_policy_set copy = {};
+	int r = 0;
 
 	copy.policies = calloc(set->count ?: 1, sizeof(*copy.policies));
 	if (!copy.policies)
 		return -ENOMEM;
-	for (; copy.count < set->count; copy.count++) {
+	while (r == 0 && copy.count < set->count) {
 		r = kw_policy_copy(&set->policies[copy.count], &copy.policies[copy.count]);
-		if (r < 0)
-			return r;
+		copy.count += r == 0;
+	}
+	if (r < 0) {
+		kw_policy_set_done(&copy);
+		return r;
 	}
 	*ret = copy;
-	copy = (struct kw_policy_set){};
 	return 0;
 }
 

@@ -190,7 +190,7 @@ static bool place_all(struct kw_table *table, const bool *wanted, uint32_t multi
 
 static int choose_multiplier(struct kw_table *table, struct kw_diag *reterr)
 {
-	bool wanted[KW_OPERATIONS_MAX];
+	bool wanted[KW_OPERATIONS_MAX] = {};
 
 	for (unsigned int i = 0; i < kw_operation_count(); i++)
 		wanted[i] = needs_slot(table, i);
