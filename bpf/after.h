@@ -64,6 +64,7 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 	bpf_send_signal(9 /* SIGKILL */);
 	kw_condemned = 1;
 	__sync_fetch_and_or(&vm->flags, KW_VM_CONDEMNED);
+	bpf_map_update_elem(&condemned, &req.kvm, &vm->id, BPF_ANY);
 	STAT(races);
 	__sync_fetch_and_add(&vm->killed, 1);
 	decision.verdict = KW_KILL;

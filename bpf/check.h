@@ -282,7 +282,7 @@ static __noinline __u32 member_operation(const struct kw_table *table, const str
  * A VM whose VMM won a race. The process was killed, but others may have its memory
  * and its descriptors: the guest must not run on with what was done to it.
  */
-static __noinline __u32 condemned(struct request *req, struct kw_vm *vm, __u64 generation)
+static __noinline __u32 refuse_condemned(struct request *req, struct kw_vm *vm, __u64 generation)
 {
 	struct kw_decision decision = {
 		.verdict = KW_DENY,
@@ -367,7 +367,7 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	if (req->operation == KW_OP_CANARY)
 		return 0;
 	if (vm->flags & KW_VM_CONDEMNED)
-		return condemned(req, vm, table->generation);
+		return refuse_condemned(req, vm, table->generation);
 
 	vcpu = req->vcpu ?: first_vcpu(req->kvm);
 	req->state = vcpu_sealed(vcpu) ? KW_STATE_SEALED : KW_STATE_BUILDING;
@@ -477,6 +477,7 @@ static __noinline int vm_destroyed(__u64 kvm)
 	struct kw_vm *vm;
 	bool es;
 
+	bpf_map_delete_elem(&condemned, &kvm);
 	vm = bpf_map_lookup_elem(&vms, &kvm);
 	if (!vm)
 		return 0;

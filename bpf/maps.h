@@ -126,6 +126,18 @@ struct {
 	__type(value, struct kw_counters);
 } counters SEC(".maps");
 
+/*
+ * The VMs that are condemned: their records say so too, but these are lost when
+ * another daemon's programs take over, who adopt the VMs anew. One that falls out
+ * of it is condemned until then.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* struct kvm * */
+	__type(value, __u64); /* the id it had */
+} condemned SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -116,6 +116,10 @@ static __noinline struct kw_vm *vm_record(__u64 kvm, __u64 task, __u32 kvm_type,
 	vm->sweep = kw_sweep;
 	if (is_self(&vm->creator))
 		vm->flags |= KW_VM_CANARY;
+	if ((flags & KW_VM_ADOPTED) && bpf_map_lookup_elem(&condemned, &kvm)) {
+		vm->flags |= KW_VM_CONDEMNED;
+		kw_condemned = 1;
+	}
 	classify(vm, kvm, kvm_type);
 	/* An adoption that comes second keeps the first; a birth replaces what is stale. */
 	bpf_map_update_elem(&vms, &kvm, vm, flags & KW_VM_ADOPTED ? BPF_NOEXIST : BPF_ANY);

@@ -131,9 +131,50 @@ static uint64_t find_unheard(const struct kw_backend *b)
 	return now.seq - now.lost - now.delivered;
 }
 
+/*
+ * Maps that go on where an earlier daemon's ended: sequence numbers, VM ids, and
+ * which VMs are condemned.
+ */
+static int reuse_shared(struct kw_backend *b, char **reterr)
+{
+	struct bpf_map *map;
+	char path[256];
+	int r, fd;
+
+	for (size_t i = 0; kw_pins_shared[i]; i++) {
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, kw_pins_shared[i]);
+		map = bpf_object__find_map_by_name(b->skel->obj, kw_pins_shared[i]);
+		fd = bpf_obj_get(path);
+		r = fd < 0 ? 0 : bpf_map__reuse_fd(map, fd);
+		if (fd >= 0)
+			close(fd);
+		if (r < 0)
+			return kw_fail(r, reterr, "%s is not a map of ours: %s; remove it", path,
+				       strerror(-r));
+	}
+	return 0;
+}
+
+static int pin_shared(struct kw_backend *b)
+{
+	char path[256];
+	int r;
+
+	for (size_t i = 0; kw_pins_shared[i]; i++) {
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, kw_pins_shared[i]);
+		if (access(path, F_OK) == 0)
+			continue;
+		r = bpf_map__pin(bpf_object__find_map_by_name(b->skel->obj, kw_pins_shared[i]),
+				 path);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool pin, char **reterr)
 {
-	int r, fd;
+	int r;
 
 	b->skel = kvmwarden_bpf__open();
 	if (!b->skel)
@@ -144,16 +185,9 @@ static int load(struct kw_backend *b, const struct kw_kernel_facts *facts, bool 
 	b->skel->rodata->kw_svm = facts->kvm_amd == KW_FACT_YES;
 	b->skel->rodata->kw_typed_loads = facts->bpf_rdonly_cast == KW_FACT_YES;
 	choose_programs(b, facts);
-	if (pin) {
-		/* Sequence numbers and VM ids go on where an earlier daemon's ended. */
-		fd = bpf_obj_get(KW_PINS_COUNTERS);
-		r = fd < 0 ? 0 : bpf_map__reuse_fd(b->skel->maps.counters, fd);
-		if (fd >= 0)
-			close(fd);
-		if (r < 0)
-			return kw_fail(r, reterr, "%s is not a map of ours: %s; remove it",
-				       KW_PINS_COUNTERS, strerror(-r));
-	}
+	r = pin ? reuse_shared(b, reterr) : 0;
+	if (r < 0)
+		return r;
 	libbpf_said[0] = '\0';
 	r = kvmwarden_bpf__load(b->skel);
 	if (r == -EPERM)
@@ -250,8 +284,8 @@ static int pin_all(struct kw_backend *b, char **reterr)
 	int r;
 
 	r = kw_pins_new_epoch(&b->epoch);
-	if (r == 0 && access(KW_PINS_COUNTERS, F_OK) < 0)
-		r = bpf_map__pin(b->skel->maps.counters, KW_PINS_COUNTERS);
+	if (r == 0)
+		r = pin_shared(b);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot pin to %s: %s", KW_PINS, strerror(-r));
 	for (size_t i = 0; i < b->link_count; i++) {

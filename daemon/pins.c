@@ -15,6 +15,8 @@
 
 #include "util.h"
 
+const char *const kw_pins_shared[] = {"counters", "condemned", NULL};
+
 int kw_pins_check(void)
 {
 	struct statfs fs;
@@ -196,12 +198,16 @@ int kw_pins_remove_epoch(const char *path)
 
 int kw_pins_remove_all(void)
 {
+	char path[PATH_MAX];
 	int r;
 
 	r = kw_pins_remove_others(NULL);
 	if (r < 0)
 		return r;
-	if (unlink(KW_PINS_COUNTERS) < 0 && errno != ENOENT)
-		return -errno;
+	for (size_t i = 0; kw_pins_shared[i]; i++) {
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, kw_pins_shared[i]);
+		if (unlink(path) < 0 && errno != ENOENT)
+			return -errno;
+	}
 	return rmdir(KW_PINS) < 0 && errno != ENOENT ? -errno : 0;
 }

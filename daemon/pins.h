@@ -8,11 +8,13 @@
 #include <stddef.h>
 
 /*
- * KW_PINS/counters        the counters map, shared by all sets
+ * KW_PINS/MAP             the maps that all sets share: kw_pins_shared
  * KW_PINS/EPOCH/PROGRAM   the links of one set; EPOCH counts up from 1
  */
 #define KW_PINS "/sys/fs/bpf/kvmwarden"
-#define KW_PINS_COUNTERS KW_PINS "/counters"
+
+/* The names of the shared maps, in the object and in KW_PINS; ends in NULL. */
+extern const char *const kw_pins_shared[];
 
 /* -ENODEV when no bpffs is mounted at /sys/fs/bpf. */
 int kw_pins_check(void);
@@ -39,7 +41,7 @@ int kw_pins_remove_others(const char *keep);
 /* Removes one epoch, by its path. */
 int kw_pins_remove_epoch(const char *path);
 
-/* Removes everything, the counters included. 0 when there was nothing. */
+/* Removes everything, the shared maps included. 0 when there was nothing. */
 int kw_pins_remove_all(void);
 
 /* Is any set pinned? */
