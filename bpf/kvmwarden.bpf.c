@@ -21,6 +21,7 @@
 #include "kvmwarden.h"
 
 #include "after.h"
+#include "lifecycle.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
