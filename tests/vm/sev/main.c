@@ -24,6 +24,8 @@
  *  - It counts what passed KVM's own checks, in debugfs below kw_sev_test:
  *    "executed" has a line "ID COUNT" per sub-command, "executed_tdx" the same
  *    for TDX, "enabled_caps" for the capabilities that copy or move a context.
+ *  - A process whose id is written to its parameter seal_late finds its vCPU
+ *    sealed between the check of its next ioctl on it and the ioctl.
  *  - It answers EINVAL where KVM would enter such a guest: there is no ASID.
  *  - It takes the marks away before KVM destroys the VM, because KVM would give
  *    the ASID back. The VMSA pages of the vCPUs are leaked, and so is the charge

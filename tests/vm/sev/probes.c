@@ -119,7 +119,7 @@ static struct kprobe vcpu_probe = {
  * a BPF trampoline that is there already to let itself be diverted.
  */
 static struct kprobe *const probes[] = {
-	&ioctl_probe, &destroy_probe, &free_probe, &run_probe,
+	&ioctl_probe, &destroy_probe, &free_probe, &run_probe, &late_probe,
 #if KW_SUPPORTED_VM_TYPES >= 0
 	&vcpu_probe,
 #endif

@@ -67,6 +67,10 @@ int td_divert_vcpu(struct kprobe *probe, struct pt_regs *regs);
 int td_created(struct kretprobe_instance *instance, struct pt_regs *regs);
 int td_vcpu_created(struct kretprobe_instance *instance, struct pt_regs *regs);
 
+/* late.c */
+
+extern struct kprobe late_probe;
+
 /* probes.c: all or none; what it cannot probe is logged. */
 
 int probes_register(void);
