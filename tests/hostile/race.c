@@ -20,11 +20,14 @@
  * A VM serves until an attempt has changed it. The attempts are made by a child,
  * so that a SIGKILL for it leaves somebody to tell. One line is printed:
  *
- *	mode=dbg attempts=1000 refused=10 passed=990 executed=3 child=exited
+ *	mode=sync attempts=1000 refused=10 passed=990 executed=3 child=exited survivor=EINTR
  *
  * refused: answered EPERM. executed: forbidden things that KVM did, as the
  * stand-in for the firmware counted them, dead or alive the caller; for sync,
- * writes that the caller lived to see in rbx.
+ * writes that the caller lived to see in rbx. survivor: what the VM answers, when the
+ * child is gone, to another process that has the same memory and descriptors:
+ * the errno of KVM_RUN for sync, which means to end with EINTR; of KVM_CREATE_VCPU
+ * for init; none if it succeeds; - in the other modes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,6 +58,8 @@ enum exit_status {
 
 struct tally {
 	uint64_t attempts, refused, passed, executed;
+	bool survived;
+	int survivor; /* 0 or an errno, if survived */
 };
 
 struct mode {
@@ -67,6 +72,8 @@ struct mode {
 	int (*attempt)(void);
 	/* Where it is counted that KVM did what is forbidden. */
 	const char *counter;
+	/* What the survivor tries, as attempt() does. */
+	int (*survivor)(void);
 };
 
 static int kvm, vm = -1, source = -1, vcpu = -1;
@@ -210,12 +217,25 @@ static int sync_attempt(void)
 	return r;
 }
 
+static int sync_survivor(void)
+{
+	run->kvm_dirty_regs = 0;
+	return answer(ioctl(vcpu, KVM_RUN, 0));
+}
+
+static int init_survivor(void)
+{
+	return answer(ioctl(vm, KVM_CREATE_VCPU, 0));
+}
+
 static const struct mode modes[] = {
-	{"dbg", KVM_SEV_GUEST_STATUS, KVM_SEV_DBG_DECRYPT, dbg_prepare, dbg_attempt, "executed"},
-	{"init", KVM_SEV_GUEST_STATUS, KVM_SEV_ES_INIT, init_prepare, init_attempt, "executed"},
+	{"dbg", KVM_SEV_GUEST_STATUS, KVM_SEV_DBG_DECRYPT, dbg_prepare, dbg_attempt, "executed",
+	 NULL},
+	{"init", KVM_SEV_GUEST_STATUS, KVM_SEV_ES_INIT, init_prepare, init_attempt, "executed",
+	 init_survivor},
 	{"cap", KVM_CAP_EXIT_HYPERCALL, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, cap_prepare, cap_attempt,
-	 "enabled_caps"},
-	{"sync", 0, KVM_SYNC_X86_REGS, sync_prepare, sync_attempt, NULL},
+	 "enabled_caps", NULL},
+	{"sync", 0, KVM_SYNC_X86_REGS, sync_prepare, sync_attempt, NULL, sync_survivor},
 };
 
 /* A failure is no harm: where there is one processor, it is shared. */
@@ -253,11 +273,43 @@ static void *change(void *arg)
 	return NULL;
 }
 
+/* The pipe whose end is the end of the child; only its parent keeps the end to write. */
+static int gone[2];
+
+/*
+ * Shares the child's memory and descriptors, and its thread-local data too: until
+ * the child is gone it must do nothing but wait.
+ */
+static int survive(void *arg)
+{
+	const struct mode *mode = arg;
+	char byte;
+
+	if (read(gone[0], &byte, 1) == 0 && tally->attempts > 0) {
+		tally->survivor = -mode->survivor();
+		tally->survived = true;
+	}
+	_exit(EXIT_DONE);
+}
+
+/* Another thread group, so that no signal for this one is for it. */
+static void start_survivor(const struct mode *mode)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	if (clone(survive, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD,
+		  (void *)(uintptr_t)mode) < 0)
+		die("no survivor");
+}
+
 static _Noreturn void try_all(const struct mode *mode, uint64_t attempts)
 {
 	pthread_t thread;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(gone[1]);
+	if (mode->survivor)
+		start_survivor(mode);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		die("/dev/kvm");
@@ -301,6 +353,7 @@ static uint64_t count(const char *name, uint32_t id)
 static int race(const struct mode *mode, uint64_t attempts)
 {
 	uint64_t before = mode->counter ? count(mode->counter, mode->forbidden) : 0;
+	const char *survivor = "-";
 	bool killed;
 	int status;
 	pid_t pid;
@@ -309,6 +362,9 @@ static int race(const struct mode *mode, uint64_t attempts)
 		     0);
 	if (tally == MAP_FAILED)
 		die("no memory");
+	/* What the child leaves behind becomes a child of ours. */
+	if (pipe2(gone, O_CLOEXEC) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		die("no survivor");
 	pid = fork();
 	if (pid < 0)
 		die("fork");
@@ -316,15 +372,21 @@ static int race(const struct mode *mode, uint64_t attempts)
 		try_all(mode, attempts);
 	if (waitpid(pid, &status, 0) < 0)
 		die("waitpid");
+	close(gone[1]);
+	while (wait(NULL) > 0)
+		;
 	killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	if (!killed && (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_DONE))
 		return EXIT_COULD_NOT_TRY;
 	if (mode->counter)
 		tally->executed = count(mode->counter, mode->forbidden) - before;
-	printf("mode=%s attempts=%llu refused=%llu passed=%llu executed=%llu child=%s\n",
+	if (tally->survived)
+		survivor = tally->survivor ? strerrorname_np(tally->survivor) : "none";
+	printf("mode=%s attempts=%llu refused=%llu passed=%llu executed=%llu child=%s "
+	       "survivor=%s\n",
 	       mode->name, (unsigned long long)tally->attempts, (unsigned long long)tally->refused,
 	       (unsigned long long)tally->passed, (unsigned long long)tally->executed,
-	       killed ? "killed" : "exited");
+	       killed ? "killed" : "exited", survivor ? survivor : "?");
 	return EXIT_DONE;
 }
 
