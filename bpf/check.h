@@ -29,7 +29,7 @@ static __always_inline bool worth_checking(__u32 command)
 {
 	if ((command >> 8 & 0xff) != KW_IOC_TYPE)
 		return false;
-	return kw_interesting[command & 0xff] || (command == KW_CMD_RUN && kw_condemned);
+	return kw_interesting[command & 0xff] || kw_condemned;
 }
 
 /* Whose file is it? False: not KVM's. Any file can be given a KVM ioctl number. */
@@ -222,6 +222,21 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	return apply(table, req, &decision, vm);
 }
 
+/* An ioctl that no rule names: only a VM that is condemned is refused it. */
+static __noinline __u32 check_condemned(const struct kw_table *table, struct request *req,
+					__u64 file)
+{
+	struct kw_vm *vm;
+
+	if (!find_target(req, file) || req->scope == KW_SCOPE_SYSTEM)
+		return 0;
+	vm = bpf_map_lookup_elem(&vms, &req->kvm);
+	if (!vm || !(vm->flags & KW_VM_CONDEMNED))
+		return 0;
+	req->operation = KW_NONE;
+	return refuse_condemned(req, vm, table->generation);
+}
+
 /* The decision on one ioctl: 0, or the errno to refuse it with. */
 static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 {
@@ -240,7 +255,7 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 		return 0;
 	slot = &table->slots[kw_slot_index(command, table->slot_multiplier) & (KW_SLOTS - 1)];
 	if (slot->command != command)
-		return 0;
+		return kw_condemned ? check_condemned(table, &req, file) : 0;
 	if (!find_target(&req, file) || !(slot->scopes & (1u << req.scope)))
 		return 0;
 	req.operation = slot->operation;

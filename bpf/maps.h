@@ -32,7 +32,7 @@ __u32 kw_sweep;
  */
 __u8 kw_interesting[256];
 
-/* There is, or was, a condemned VM: KVM_RUN is looked at whatever the rules say. */
+/* There is, or was, a condemned VM: every ioctl of KVM is looked at. */
 __u8 kw_condemned;
 
 /* How many exceptions there may be in the map: 0 saves looking. */

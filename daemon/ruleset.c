@@ -143,16 +143,12 @@ static unsigned int family_of(unsigned int parent)
 	return KW_FAMILY_NONE;
 }
 
-/*
- * Is there anything to decide about this ioctl? The canary always needs its slot,
- * and so does KVM_RUN, which is refused for VMs that are condemned.
- */
+/* Is there anything to decide about this ioctl? The canary always needs its slot. */
 static bool needs_slot(const struct kw_table *table, unsigned int index)
 {
 	const struct kw_operation *operation;
 
-	if (index == KW_OP_CANARY || kw_operation(index)->command == KW_CMD_RUN ||
-	    kw_ruleset_has_verdict(table, index))
+	if (index == KW_OP_CANARY || kw_ruleset_has_verdict(table, index))
 		return true;
 	for (unsigned int i = 0; (operation = kw_operation(i)); i++)
 		if (operation->family && operation->parent == index &&
