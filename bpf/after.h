@@ -35,7 +35,10 @@ static __always_inline struct passed *passed_for(__u64 kvm, const struct kw_tabl
 	return pass;
 }
 
-/* Kills the caller, unless the policies allow the operation that is carried out. */
+/*
+ * Kills the caller if a policy refuses the operation that is carried out; one that
+ * only reports it reports that.
+ */
 static __noinline int race(const struct kw_table *table, const struct passed *pass, __u32 operation,
 			   __u32 state)
 {
@@ -59,7 +62,14 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 		return 0;
 	kw_decide(&table->cells[op][state & 1], table->origins[op][state & 1],
 		  vm_matched(table, vm, pass->type == KW_TYPE_LEGACY_SEV_ES), &decision);
-	if (decision.verdict < KW_DENY || (kw_exceptions && find_exception(&req, vm)))
+	if (decision.verdict == KW_ALLOW)
+		return 0;
+	decision.error = 0;
+	if (decision.verdict == KW_AUDIT) {
+		__sync_fetch_and_add(&vm->audited, 1);
+		return emit(&req, &decision, vm, table->generation);
+	}
+	if (kw_exceptions && find_exception(&req, vm))
 		return 0;
 	bpf_send_signal(9 /* SIGKILL */);
 	kw_condemned = 1;
@@ -68,7 +78,6 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 	STAT(races);
 	__sync_fetch_and_add(&vm->killed, 1);
 	decision.verdict = KW_KILL;
-	decision.error = 0;
 	return emit(&req, &decision, vm, table->generation);
 }
 
@@ -86,12 +95,12 @@ static __always_inline int on_registers(__u64 vcpu, __u32 command, bool also_run
 		return 0;
 	table = current_table();
 	pass = passed_for(LOAD64(vcpu, struct kvm_vcpu, kvm), table);
-	if (!pass || pass->vcpu != vcpu || !pass->sealed_refused)
+	if (!pass || pass->vcpu != vcpu || !pass->sealed_differs)
 		return 0;
 	if (pass->command != command && !(also_run && pass->command == KW_CMD_RUN))
 		return 0;
 	/* Once per ioctl: KVM_RUN may bring general and special registers. */
-	pass->sealed_refused = 0;
+	pass->sealed_differs = 0;
 	return race(table, pass, pass->sealed_operation, KW_STATE_SEALED);
 }
 
@@ -111,7 +120,6 @@ static __always_inline int on_capability(__u64 kvm, __u32 number)
 {
 	const struct kw_table *table = current_table();
 	struct passed *pass = passed_for(kvm, table);
-
 	__u32 operation = 0;
 
 	if (!pass || pass->command != KW_CMD_ENABLE_CAP)
@@ -154,9 +162,9 @@ static __always_inline int on_encrypt_op(__u64 kvm, int ret)
 
 	if (!pass)
 		return 0;
-	if (!ret && !pass->active && LOAD8(kvm, struct kvm_svm, sev_info.active)) {
+	if (!ret && !pass->active && is_sev(kvm)) {
 		if (pass->type == KW_TYPE_DEFAULT)
-			init = LOAD8(kvm, struct kvm_svm, sev_info.es_active);
+			init = has_es_context(kvm, false);
 		on_member(table, pass, table->members[KW_FAMILY_SEV][init]);
 	}
 	/* What comes next is another ioctl. */

@@ -119,7 +119,7 @@ static __noinline __u32 member_operation(const struct kw_table *table, const str
 
 /*
  * Takes down what was let pass, for after.h: as what it was let pass, and whether
- * it would have been, were the vCPU sealed. Not 0 without memory.
+ * that would have been noted, were the vCPU sealed. Not 0 without memory.
  */
 static __noinline int remember(const struct kw_table *table, const struct request *req,
 			       __u64 matched)
@@ -148,9 +148,11 @@ static __noinline int remember(const struct kw_table *table, const struct reques
 	pass->entry = req->entry;
 	pass->scope = req->scope;
 	pass->type = req->type;
-	pass->active = kw_svm && LOAD8(req->kvm, struct kvm_svm, sev_info.active);
+	pass->active = is_sev(req->kvm);
 	pass->sealed_operation = op;
-	pass->sealed_refused = decision.verdict >= KW_DENY;
+	/* What was decided as that already is no difference. */
+	pass->sealed_differs = decision.verdict != KW_ALLOW &&
+			       (req->state != KW_STATE_SEALED || op != req->operation);
 	return 0;
 }
 
@@ -215,7 +217,7 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	matched = vm_matched(table, vm, es);
 	kw_decide(&table->cells[op][req->state & 1], table->origins[op][req->state & 1], matched,
 		  &decision);
-	if (kw_after && decision.verdict <= KW_AUDIT &&
+	if (kw_after && (decision.verdict <= KW_AUDIT || kw_exceptions) &&
 	    (req->family || es || (vm->flags & KW_VM_PROTECTED_STATE)) &&
 	    remember(table, req, matched))
 		return 12 /* ENOMEM */;

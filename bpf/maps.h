@@ -73,7 +73,7 @@ struct passed {
 	__u16 type; /* in force: enum kw_vm_type */
 	__u16 active; /* the VM was an SEV one */
 	__u32 sealed_operation; /* what the vCPU would be asked for if it were sealed by then ... */
-	__u32 sealed_refused; /* ... and whether that would be refused */
+	__u32 sealed_differs; /* ... and whether that makes a difference */
 };
 
 struct {

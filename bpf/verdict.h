@@ -130,8 +130,7 @@ static __noinline bool is_over_limit(const struct kw_table *table, struct reques
 		STAT(suppressed);
 		return true;
 	}
-	req->suppressed = limit->suppressed;
-	__sync_fetch_and_add(&limit->suppressed, -req->suppressed);
+	req->suppressed = __sync_lock_test_and_set(&limit->suppressed, 0);
 	return false;
 }
 

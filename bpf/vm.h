@@ -39,6 +39,14 @@ static __always_inline __u64 first_vcpu(__u64 kvm)
 	return entry & 3 ? 0 : entry;
 }
 
+/* Has a VM an SEV context of any kind? */
+static __always_inline bool is_sev(__u64 kvm)
+{
+	if (kw_svm && HAS_FIELD(struct kvm_svm, sev_info.active))
+		return LOAD8(kvm, struct kvm_svm, sev_info.active);
+	return false;
+}
+
 /* Has a VM of type 0 an SEV-ES context? A sealed vCPU proves it on any vendor's module. */
 static __always_inline bool has_es_context(__u64 kvm, bool sealed)
 {
