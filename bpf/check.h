@@ -12,16 +12,22 @@ static __always_inline bool has_dirty_registers(__u64 vcpu)
 
 /*
  * Where rules name SYNC_REGS, but not KVM_RUN itself: most calls of KVM_RUN are of
- * vCPUs that are not sealed and bring no registers.
+ * VMs that are never sealed, and bring no registers. Where a vCPU can be sealed it
+ * may be, and registers may be there, by the time that KVM has it: after.h has to
+ * know of the call then.
  */
 static __noinline bool run_matters(__u64 file)
 {
-	__u64 vcpu;
+	__u64 vcpu, kvm;
 
 	if (LOAD64(file, struct file, f_op) != kw_fops[KW_SCOPE_VCPU])
 		return false;
 	vcpu = LOAD64(file, struct file, private_data);
-	return has_dirty_registers(vcpu) || vcpu_sealed(vcpu);
+	kvm = LOAD64(vcpu, struct kvm_vcpu, kvm);
+	if (HAS_FIELD(struct kvm, arch.has_protected_state) &&
+	    LOAD8(kvm, struct kvm, arch.has_protected_state))
+		return true;
+	return has_dirty_registers(vcpu) || has_es_context(kvm, vcpu_sealed(vcpu));
 }
 
 /* Most ioctls of a host leave here: not KVM's, or no rule names them. */
