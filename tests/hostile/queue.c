@@ -2,21 +2,27 @@
 /* Queues a register write behind a seal on the vCPU's mutex: is it carried out on the sealed vCPU? */
 
 /*
- * Thread A parks in KVM_RUN of a vCPU that waits for its SIPI, and so holds the
- * mutex. The seal waits for it, then the write does; a signal ends A. Prints
- * what the write was answered, and RBX as KVM has it: legacy SEV-ES, whose
- * registers KVM itself lets anyone write.
+ * queue [run]
+ *
+ * Thread A asks for the registers, to be put into a page that is not there, and
+ * so holds the mutex until the page is given. The seal waits for it, then the
+ * write does. Prints what the write was answered, and RBX as KVM has it: legacy
+ * SEV-ES, whose registers KVM itself lets anyone write. The write is a
+ * KVM_SET_REGS; with "run" it is a KVM_RUN that has no registers when it is
+ * issued, and is given some while it waits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +30,10 @@
 #define VALUE 0x4242
 
 static int vm, vcpu;
+static struct kvm_run *shared;
+/* A page that is not there, and who gives it. */
+static void *page;
+static int fault_fd;
 
 struct thread {
 	pthread_t id;
@@ -39,9 +49,9 @@ static int sev(unsigned int id, void *data)
 	return ioctl(vm, KVM_MEMORY_ENCRYPT_OP, &command) < 0 ? -errno : 0;
 }
 
-static int run(void)
+static int get_registers(void)
 {
-	return ioctl(vcpu, KVM_RUN, 0) < 0 ? -errno : 0;
+	return ioctl(vcpu, KVM_GET_REGS, page) < 0 ? -errno : 0;
 }
 
 static int seal(void)
@@ -54,6 +64,20 @@ static int set_registers(void)
 	struct kvm_regs regs = {.rbx = VALUE, .rflags = 2};
 
 	return ioctl(vcpu, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
+}
+
+/* It leaves with EINTR once it has taken the registers over. */
+static int run_with_registers(void)
+{
+	return ioctl(vcpu, KVM_RUN, 0) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* The registers are there before anybody has the vCPU again. */
+static void give_registers(void)
+{
+	shared->s.regs.regs = (struct kvm_regs){.rbx = VALUE, .rflags = 2};
+	shared->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	shared->immediate_exit = 1;
 }
 
 static void *begin(void *arg)
@@ -90,38 +114,61 @@ static void start(struct thread *thread)
 		thread->id = 0;
 }
 
-static void on_signal(int sig)
+static bool make_page(void)
 {
-	(void)sig;
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+
+	page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fault_fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	range.range = (struct uffdio_range){(unsigned long)page, size};
+	return page != MAP_FAILED && fault_fd >= 0 && !ioctl(fault_fd, UFFDIO_API, &api) &&
+	       !ioctl(fault_fd, UFFDIO_REGISTER, &range);
 }
 
-int main(void)
+static bool give_page(void)
 {
-	struct thread runner = {.act = run}, sealer = {.act = seal},
-		      writer = {.act = set_registers};
-	const struct sigaction action = {.sa_handler = on_signal};
+	struct uffdio_zeropage zero = {
+		.range = {(unsigned long)page, (size_t)sysconf(_SC_PAGESIZE)},
+	};
+
+	return !ioctl(fault_fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+int main(int argc, char **argv)
+{
+	bool by_run = argc == 2 && strcmp(argv[1], "run") == 0;
+	struct thread holder = {.act = get_registers}, sealer = {.act = seal},
+		      writer = {.act = by_run ? run_with_registers : set_registers};
 	struct kvm_sev_launch_start launch = {.policy = 5};
 	struct kvm_regs regs = {};
-	int kvm;
+	int kvm, size;
 
-	sigaction(SIGUSR1, &action, NULL);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	if (vm < 0 || sev(KVM_SEV_ES_INIT, NULL) || ioctl(vm, KVM_CREATE_IRQCHIP, 0)) {
+	if (vm < 0 || sev(KVM_SEV_ES_INIT, NULL)) {
 		perror("cannot create a legacy SEV-ES VM");
 		return 3;
 	}
-	ioctl(vm, KVM_CREATE_VCPU, 0);
-	vcpu = ioctl(vm, KVM_CREATE_VCPU, 1);
-	if (vcpu < 0 || sev(KVM_SEV_LAUNCH_START, &launch))
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (vcpu < 0 || size < 0 || sev(KVM_SEV_LAUNCH_START, &launch))
 		return 3;
-	start(&runner);
+	shared = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (shared == MAP_FAILED || !make_page()) {
+		perror("no page that is not there");
+		return 3;
+	}
+	start(&holder);
 	start(&sealer);
 	start(&writer);
-	if (runner.id)
-		pthread_kill(runner.id, SIGUSR1);
-	if (runner.id)
-		pthread_join(runner.id, NULL);
+	if (by_run)
+		give_registers();
+	if (!give_page())
+		return 3;
+	if (holder.id)
+		pthread_join(holder.id, NULL);
 	if (sealer.id)
 		pthread_join(sealer.id, NULL);
 	if (writer.id)
