@@ -105,18 +105,22 @@ static int answer_vms(void *userdata, struct kw_json *reply, char **reterr)
 	return 0;
 }
 
+/* The generation that is in force now. */
+static int reply_generation(const struct kw_daemon *d, struct kw_json *reply)
+{
+	kw_json_open_object(reply);
+	kw_json_member_unsigned(reply, "generation", d->generation);
+	kw_json_close_object(reply);
+	return 0;
+}
+
 static int answer_reload(void *userdata, struct kw_json *reply, char **reterr)
 {
 	struct kw_daemon *d = userdata;
 	int r;
 
 	r = kw_daemon_reload(d, reterr);
-	if (r < 0)
-		return r;
-	kw_json_open_object(reply);
-	kw_json_member_unsigned(reply, "generation", d->generation);
-	kw_json_close_object(reply);
-	return 0;
+	return r < 0 ? r : reply_generation(d, reply);
 }
 
 static int answer_set_mode(void *userdata, const char *policy, int mode, uint32_t uid,
@@ -126,12 +130,7 @@ static int answer_set_mode(void *userdata, const char *policy, int mode, uint32_
 	int r;
 
 	r = kw_daemon_set_mode(d, policy, mode, uid, reterr);
-	if (r < 0)
-		return r;
-	kw_json_open_object(reply);
-	kw_json_member_unsigned(reply, "generation", d->generation);
-	kw_json_close_object(reply);
-	return 0;
+	return r < 0 ? r : reply_generation(d, reply);
 }
 
 static int answer_allow(void *userdata, const struct kw_allow *allow, struct kw_json *reply,

@@ -8,6 +8,7 @@
 #include "explain.h"
 #include "identity-text.h"
 #include "policy-read.h"
+#include "random.h"
 #include "ruleset-of.h"
 #include "unit.h"
 #include "util.h"
@@ -147,17 +148,6 @@ static void too_many_kinds(void **state)
 }
 
 /* --- the property ------------------------------------------------------------ */
-
-/* xorshift64: the same numbers on each run, which a failure can be found again by. */
-static uint64_t random_state = 88172645463325252ull;
-
-static unsigned int below(unsigned int limit)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state % limit;
-}
 
 #define PICK(list) ((list)[below(KW_ARRAY_SIZE(list))])
 

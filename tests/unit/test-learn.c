@@ -7,6 +7,7 @@
 
 #include "explain.h"
 #include "operation-set.h"
+#include "random.h"
 #include "recorded-line.h"
 #include "ruleset-of.h"
 #include "unit.h"
@@ -196,16 +197,6 @@ static void odd_names(void **state)
 }
 
 /* --- the property: it allows exactly what was recorded ------------------------ */
-
-static uint64_t random_state = 88172645463325252ull;
-
-static unsigned int below(unsigned int limit)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state % limit;
-}
 
 static bool seen[KW_OPERATIONS_MAX][_KW_STATE_MAX];
 
