@@ -104,6 +104,21 @@ static __always_inline int on_registers(__u64 vcpu, __u32 command, bool also_run
 	return race(table, pass, pass->sealed_operation, KW_STATE_SEALED);
 }
 
+/*
+ * Does KVM, behind the place where we look, refuse this one by itself on a sealed
+ * vCPU? It does on VMs of a protected type (517987e3fb19, 6.10), under the mutex.
+ */
+static __always_inline bool kvm_refuses(__u64 vcpu, __u32 command)
+{
+	__u64 kvm = LOAD64(vcpu, struct kvm_vcpu, kvm);
+
+	if (command != KW_CMD_SET_SREGS2 && command != KW_CMD_SET_XCRS &&
+	    command != KW_CMD_SET_DEBUGREGS)
+		return false;
+	return HAS_FIELD(struct kvm, arch.has_protected_state) &&
+	       LOAD8(kvm, struct kvm, arch.has_protected_state);
+}
+
 /* KVM carries out one of the operations that share an ioctl: is it the one that was let pass? */
 static __always_inline int on_member(const struct kw_table *table, const struct passed *pass,
 				     __u32 operation)

@@ -115,7 +115,9 @@ int BPF_PROG(kw_vm_destroy, struct kvm *kvm)
 SEC("fentry/kvm_arch_vcpu_ioctl")
 int BPF_PROG(kw_after_vcpu, struct file *file, unsigned int command)
 {
-	return on_registers(LOAD64((__u64)file, struct file, private_data), command, false);
+	__u64 vcpu = LOAD64((__u64)file, struct file, private_data);
+
+	return kvm_refuses(vcpu, command) ? 0 : on_registers(vcpu, command, false);
 }
 
 SEC("fentry/__set_regs")

@@ -30,6 +30,9 @@
 #define KW_CMD_SET_REGS 0x4090ae82u
 #define KW_CMD_SET_SREGS 0x4138ae84u
 #define KW_CMD_SET_FPU 0x41a0ae8du
+#define KW_CMD_SET_SREGS2 0x4140aecdu
+#define KW_CMD_SET_XCRS 0x4188aea7u
+#define KW_CMD_SET_DEBUGREGS 0x4080aea2u
 
 /*
  * An ioctl number KVM does not implement (it answers EINVAL or ENOTTY). The

@@ -76,6 +76,10 @@ _Static_assert(KVM_MEMORY_ENCRYPT_OP == KW_CMD_MEMORY_ENCRYPT_OP,
 _Static_assert(KVM_SET_REGS == KW_CMD_SET_REGS, "the number of KVM_SET_REGS differs");
 _Static_assert(KVM_SET_SREGS == KW_CMD_SET_SREGS, "the number of KVM_SET_SREGS differs");
 _Static_assert(KVM_SET_FPU == KW_CMD_SET_FPU, "the number of KVM_SET_FPU differs");
+_Static_assert(KVM_SET_SREGS2 == KW_CMD_SET_SREGS2, "the number of KVM_SET_SREGS2 differs");
+_Static_assert(KVM_SET_XCRS == KW_CMD_SET_XCRS, "the number of KVM_SET_XCRS differs");
+_Static_assert(KVM_SET_DEBUGREGS == KW_CMD_SET_DEBUGREGS,
+	       "the number of KVM_SET_DEBUGREGS differs");
 _Static_assert(KVMIO == KW_IOC_TYPE, "the type of KVM's ioctls differs");
 
 enum operation_index {

@@ -438,6 +438,19 @@ line_of() {
 	diff "$work/ours" "$work/theirs"
 }
 
+@test "no ioctl of the installed <linux/kvm.h> is without a name, but those of other machines" {
+	echo '#include <linux/kvm.h>' | gcc -E -dM - |
+		awk '$2 ~ /^KVM_/ && $3 ~ /^_IO(R|W|WR)?\(KVMIO/ { print $2 }' | LC_ALL=C sort >"$work/header"
+	[ "$(wc -l <"$work/header")" -gt 150 ]
+	build/kvmwarden --json policy operations | jq -r '.[].operation' | LC_ALL=C sort >"$work/known"
+	# Of other architectures, and what x86 has lost: KVM_ASSIGN_* in 4.12, the others in 2.6.
+	run env LC_ALL=C comm -23 "$work/header" <(LC_ALL=C sort -u "$work/known" <(grep -E \
+		-e '^KVM_(ARM|PPC|S390|RISCV|LOONGARCH|MIPS)_' -e '^KVM_(DE)?ASSIGN_' \
+		-e '^KVM_(ALLOCATE_RMA|CREATE_SPAPR_TCE|CREATE_SPAPR_TCE_64|DIRTY_TLB)$' \
+		-e '^KVM_SET_MEMORY_(ALIAS|REGION)$' "$work/header"))
+	same "" "$output"
+}
+
 @test "policy explain says of every shipped policy what the oracle says" {
 	local file count=0
 	for file in policies/*.yaml policies/optional/*.yaml; do
