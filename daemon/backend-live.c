@@ -51,18 +51,18 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 	__u32 zero = 0;
 	size_t i;
 
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_table", sizeof(zero), sizeof(rules->table), 1,
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_table", sizeof(zero), sizeof(*rules->table), 1,
 			    &options);
 	if (fd < 0)
 		return -errno;
-	if (bpf_map_update_elem(fd, &zero, &rules->table, BPF_ANY) < 0)
+	if (bpf_map_update_elem(fd, &zero, rules->table, BPF_ANY) < 0)
 		return -errno;
 	if (bpf_map_freeze(fd) < 0)
 		return -errno;
 	for (i = 0; i < KW_SLOTS; i++)
-		if (rules->table.slots[i].command)
-			wanted[rules->table.slots[i].command & 0xff] =
-				interest_in(&rules->table, &rules->table.slots[i]);
+		if (rules->table->slots[i].command)
+			wanted[rules->table->slots[i].command & 0xff] =
+				interest_in(rules->table, &rules->table->slots[i]);
 	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++) {
 		both = wanted[i] > interesting[i] ? wanted[i] : interesting[i];
 		interesting[i] = both;

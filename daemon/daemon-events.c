@@ -126,9 +126,10 @@ static const struct kw_origin *origin_of(struct kw_daemon *d, const struct kw_li
 {
 	const struct kw_ruleset *rules = kw_daemon_rules(d, key->generation);
 
-	if (!rules || !kw_ruleset_policy(rules, key->policy) || key->state >= _KW_STATE_MAX)
+	if (!rules || !rules->table || !kw_ruleset_policy(rules, key->policy) ||
+	    key->state >= _KW_STATE_MAX)
 		return NULL;
-	return &rules->table.origins[key->operation][key->state][key->policy];
+	return &rules->table->origins[key->operation][key->state][key->policy];
 }
 
 static bool is_over(void *userdata, const struct kw_limit_key *key, const struct kw_limit *limit)
@@ -147,7 +148,7 @@ static void tell_suppressed(void *userdata, const struct kw_limit_key *key,
 	struct kw_daemon *d = userdata;
 	const struct kw_origin *origin = origin_of(d, key);
 	const struct kw_ruleset *rules = kw_daemon_rules(d, key->generation);
-	const struct kw_policy *policy = origin ? kw_ruleset_policy(rules, key->policy) : NULL;
+	const struct kw_policy *policy = rules ? kw_ruleset_policy(rules, key->policy) : NULL;
 	const struct kw_rule *rule = origin ? kw_ruleset_rule(rules, key->policy, origin->rule)
 					    : NULL;
 

@@ -40,18 +40,22 @@ int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag 
 
 void kw_daemon_adopt_rules(struct kw_daemon *d, struct kw_ruleset *rules)
 {
-	struct kw_ruleset **place = &d->generations[rules->table.generation % KW_GENERATIONS_KEPT];
+	struct kw_ruleset **place = &d->generations[rules->generation % KW_GENERATIONS_KEPT];
+	struct kw_ruleset *old = d->generations[d->generation % KW_GENERATIONS_KEPT];
 
+	/* Of older sets only names are wanted, for events that were decided under them. */
+	if (old)
+		kw_ruleset_retire(old);
 	kw_ruleset_free(*place);
 	*place = rules;
-	d->generation = rules->table.generation;
+	d->generation = rules->generation;
 }
 
 const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t generation)
 {
 	const struct kw_ruleset *rules = d->generations[generation % KW_GENERATIONS_KEPT];
 
-	return rules && rules->table.generation == generation ? rules : NULL;
+	return rules && rules->generation == generation ? rules : NULL;
 }
 
 void kw_daemon_forget_rules(struct kw_daemon *d)

@@ -77,11 +77,11 @@ static int append(struct rows *rows, const struct kw_diff_row *row)
 static struct kw_diff_side decide(const struct kw_ruleset *rs, unsigned int operation,
 				  unsigned int state, uint64_t matched)
 {
-	const struct kw_origin *origins = rs->table.origins[operation][state];
+	const struct kw_origin *origins = rs->table->origins[operation][state];
 	struct kw_decision decision;
 	struct kw_diff_side side;
 
-	kw_decide(&rs->table.cells[operation][state], origins, matched, &decision);
+	kw_decide(&rs->table->cells[operation][state], origins, matched, &decision);
 	side = (struct kw_diff_side){
 		.verdict = decision.verdict,
 		.error = decision.error,

@@ -148,7 +148,7 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	kw_json_member_unsigned(json, "vms", status->vms);
 	kw_json_key(json, "generation");
 	if (status->rules)
-		kw_json_unsigned(json, status->rules->table.generation);
+		kw_json_unsigned(json, status->rules->generation);
 	else
 		kw_json_null(json);
 	kw_json_key(json, "policies");

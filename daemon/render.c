@@ -190,10 +190,10 @@ static uint64_t matched_policies(const struct kw_vm *vm, const struct kw_ruleset
 	uint64_t matched = 0;
 	uint32_t i;
 
-	if (vm->match_generation == rules->table.generation)
+	if (vm->match_generation == rules->generation)
 		return vm->matched[type == KW_TYPE_LEGACY_SEV_ES];
-	for (i = 0; i < rules->table.policies && i < KW_POLICIES_MAX; i++)
-		if (kw_selector_matches(&rules->table.selectors[i], &vm->creator, type, vm->flags))
+	for (i = 0; i < rules->table->policies && i < KW_POLICIES_MAX; i++)
+		if (kw_selector_matches(&rules->table->selectors[i], &vm->creator, type, vm->flags))
 			matched |= 1ull << i;
 	return matched;
 }

@@ -238,36 +238,54 @@ static int check_set(const struct kw_policy_set *set, struct kw_diag *reterr)
 	return 0;
 }
 
+/* Fills an empty table. */
+static int compile(const struct kw_policy_set *set, uint64_t generation, struct kw_table *table,
+		   struct kw_diag *reterr)
+{
+	table->generation = generation;
+	table->policies = set->count;
+	fill_families(table);
+	for (size_t i = 0; i < set->count; i++)
+		fill_policy(table, &set->policies[i], i);
+	return choose_multiplier(table, reterr);
+}
+
 int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw_ruleset **ret,
 		       struct kw_diag *reterr)
 {
-	_cleanup_free_ struct kw_ruleset *rs = NULL;
+	_cleanup_free_ struct kw_table *table = NULL;
+	struct kw_ruleset *rs;
 	int r;
 
 	r = check_set(set, reterr);
 	if (r < 0)
 		return r;
-	rs = calloc(1, sizeof(*rs));
-	if (!rs)
+	table = calloc(1, sizeof(*table));
+	if (!table)
 		return -ENOMEM;
-	rs->table.generation = generation;
-	rs->table.policies = set->count;
-	fill_families(&rs->table);
-	for (size_t i = 0; i < set->count; i++)
-		fill_policy(&rs->table, &set->policies[i], i);
-	r = choose_multiplier(&rs->table, reterr);
+	r = compile(set, generation, table, reterr);
 	if (r < 0)
 		return r;
-	rs->set = *set;
+	rs = malloc(sizeof(*rs));
+	if (!rs)
+		return -ENOMEM;
+	*rs = (struct kw_ruleset){*set, generation, TAKE_PTR(table)};
 	*set = (struct kw_policy_set){};
-	*ret = TAKE_PTR(rs);
+	*ret = rs;
 	return 0;
+}
+
+void kw_ruleset_retire(struct kw_ruleset *rs)
+{
+	free(rs->table);
+	rs->table = NULL;
 }
 
 struct kw_ruleset *kw_ruleset_free(struct kw_ruleset *rs)
 {
 	if (!rs)
 		return NULL;
+	kw_ruleset_retire(rs);
 	kw_policy_set_done(&rs->set);
 	free(rs);
 	return NULL;
@@ -304,8 +322,8 @@ uint64_t kw_ruleset_match(const struct kw_ruleset *rs, const struct kw_subject *
 {
 	uint64_t matched = 0;
 
-	for (unsigned int i = 0; i < rs->table.policies; i++)
-		if (kw_selector_matches(&rs->table.selectors[i], subject->who, subject->type,
+	for (unsigned int i = 0; i < rs->table->policies; i++)
+		if (kw_selector_matches(&rs->table->selectors[i], subject->who, subject->type,
 					subject->flags))
 			matched |= 1ull << i;
 	return matched;
@@ -314,6 +332,6 @@ uint64_t kw_ruleset_match(const struct kw_ruleset *rs, const struct kw_subject *
 void kw_ruleset_explain(const struct kw_ruleset *rs, unsigned int operation, unsigned int state,
 			const struct kw_subject *subject, struct kw_decision *ret)
 {
-	kw_decide(&rs->table.cells[operation][state], rs->table.origins[operation][state],
+	kw_decide(&rs->table->cells[operation][state], rs->table->origins[operation][state],
 		  kw_ruleset_match(rs, subject), ret);
 }

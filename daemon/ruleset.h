@@ -8,7 +8,8 @@
 
 struct kw_ruleset {
 	struct kw_policy_set set; /* owned */
-	struct kw_table table; /* what the kernel gets, byte for byte */
+	uint64_t generation;
+	struct kw_table *table; /* owned: what the kernel gets, byte for byte; NULL once retired */
 };
 
 /*
@@ -19,6 +20,8 @@ struct kw_ruleset {
  */
 int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw_ruleset **ret,
 		       struct kw_diag *reterr);
+/* Lets the table go. Names can still be looked up; nothing else may be asked of it. */
+void kw_ruleset_retire(struct kw_ruleset *rs);
 struct kw_ruleset *kw_ruleset_free(struct kw_ruleset *rs); /* returns NULL; NULL is fine */
 
 /* NULL when the index is KW_NONE or out of range. */

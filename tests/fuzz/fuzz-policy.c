@@ -364,7 +364,7 @@ static void check_operation(const struct kw_ruleset *rs, const struct kw_subject
 		assert(told.rule == own.rule);
 		assert(told.error == own.error);
 		assert(told.verdict != KW_DENY || kw_ruleset_denies(rs));
-		assert(told.verdict == KW_ALLOW || !command || has_slot(&rs->table, command));
+		assert(told.verdict == KW_ALLOW || !command || has_slot(rs->table, command));
 	}
 }
 
@@ -398,7 +398,7 @@ static void check_set(struct kw_policy_set *set)
 	/* What the reader of files takes, the compiler has no reason to refuse. */
 	assert(kw_ruleset_compile(set, 1, &rs, &diag) == 0);
 	assert(!diag.message && !set->policies && !set->count && rs->set.count == count);
-	assert(has_slot(&rs->table, KW_CMD_CANARY));
+	assert(has_slot(rs->table, KW_CMD_CANARY));
 	for (size_t i = 0; i < KW_ARRAY_SIZE(people); i++)
 		check_identity(rs, &people[i]);
 	kw_ruleset_free(rs);

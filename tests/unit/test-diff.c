@@ -360,7 +360,7 @@ static uint64_t answer(const struct kw_ruleset *rs, const struct question *q,
 
 	kw_ruleset_explain(rs, q->operation, q->state, &subject, &decision);
 	if (decision.policy != KW_NONE) {
-		origin = &rs->table.origins[q->operation][q->state][decision.policy];
+		origin = &rs->table->origins[q->operation][q->state][decision.policy];
 		limit = (uint64_t)origin->limit_events << 16 | origin->limit_seconds;
 	}
 	return limit << 32 | (uint64_t)decision.error << 16 | decision.verdict;

@@ -33,7 +33,8 @@ static struct kw_policy policies[] = {
 	 .mode = KW_MODE_ENFORCE},
 	{.name = name_b, .file = file_b, .line = 1, .rules = rules_b, .rule_count = 1},
 };
-static struct kw_ruleset ruleset; /* large: not on the stack */
+static struct kw_ruleset ruleset;
+static struct kw_table table; /* large: not on the stack */
 
 static void set_path(struct kw_path *path, const char *text)
 {
@@ -423,10 +424,12 @@ static int setup(void **state)
 		return -1;
 	ruleset.set.policies = policies;
 	ruleset.set.count = KW_ARRAY_SIZE(policies);
-	ruleset.table.generation = 3;
-	ruleset.table.policies = KW_ARRAY_SIZE(policies);
-	ruleset.table.selectors[0].match.tests = KW_SELECT_TYPES;
-	ruleset.table.selectors[0].match.types = 1u << KW_TYPE_SEV_SNP;
+	ruleset.generation = 3;
+	ruleset.table = &table;
+	table.generation = 3;
+	table.policies = KW_ARRAY_SIZE(policies);
+	table.selectors[0].match.tests = KW_SELECT_TYPES;
+	table.selectors[0].match.types = 1u << KW_TYPE_SEV_SNP;
 	return 0;
 }
 
