@@ -50,17 +50,45 @@ static struct plan make_plan(const struct kw_learn *learn)
 	return plan;
 }
 
+/* The character that begins at p, of valid UTF-8; and how many bytes it is long. */
+static uint32_t decode(const unsigned char *p, unsigned int *ret_len)
+{
+	static const unsigned char payload[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	unsigned int len = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	uint32_t c = *p & payload[len];
+
+	for (unsigned int i = 1; i < len && p[i]; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	*ret_len = len;
+	return c;
+}
+
+/* Controls, breaks of lines that are not seen as such, and marks of byte order. */
+static bool is_unprintable(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+	       (c & 0xfffe) == 0xfffe;
+}
+
 /* A scalar that stands for exactly this text, whatever is in it. */
 static void write_quoted(const char *text, FILE *out)
 {
+	const unsigned char *p = (const unsigned char *)text;
+	unsigned int len;
+
 	putc('"', out);
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			fprintf(out, "\\x%02x", *p);
-		else if (*p == '"' || *p == '\\')
-			fprintf(out, "\\%c", *p);
+	for (; *p; p += len) {
+		uint32_t c = decode(p, &len);
+
+		if (is_unprintable(c))
+			fprintf(out, c > 0xffff ? "\\U%08x" : "\\u%04x", c);
+		else if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", (int)c);
 		else
-			putc(*p, out);
+			fprintf(out, "%.*s", (int)len, (const char *)p);
+		/* What is cut off at the end of the text is not valid: it ends there. */
+		if (strlen((const char *)p) < len)
+			break;
 	}
 	putc('"', out);
 }
