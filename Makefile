@@ -38,8 +38,9 @@ OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/daemon/%.o)
 SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-# The modules that compute, without libraries: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag names operations policy ruleset yaml))
+# The modules that compute: what the fuzzers want coverage of.
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag explain identity-text learn names operation \
+	policy recorded replay ruleset text yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
@@ -158,12 +159,12 @@ $(BUILD)/libkvmwarden-fuzz.a: $(FUZZ_OBJECTS)
 
 $(BUILD)/fuzz/%: tests/fuzz/fuzz-%.c $(BUILD)/libkvmwarden-fuzz.a
 	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(CPPFLAGS) -MMD -MP -o $@ $< \
-		$(BUILD)/libkvmwarden-fuzz.a -lyaml
+		$(BUILD)/libkvmwarden-fuzz.a -lyaml -ljansson
 
 # The words of the language, as its tables have them, join the kept ones.
 $(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operations-*.h)
 	@mkdir -p $(@D)
-	$(call say,GEN,$@)sed -E 's/^OPERATION\((\w+),/"\1"/' $(filter daemon/%,$^) | \
+	$(call say,GEN,$@)sed -E 's/^(OPERATION|MEMBER)\((\w+),/"\2"/' $(filter daemon/%,$^) | \
 		grep -oE '"@?[a-zA-Z][a-zA-Z0-9_-]*"' | sort -u | cat $< - >$@
 
 # It embeds the interface's text, which no compiler lists among its dependencies.

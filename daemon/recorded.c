@@ -156,6 +156,8 @@ static void read_decision(json_t *object, enum kw_event_kind kind, struct kw_lin
 		return broken(line, "an event without its operation, state, verdict or process");
 	if (index < 0)
 		return strange(line, "unknown operation", operation);
+	if (state == KW_STATE_SEALED && kw_operation(index)->scopes == 1u << KW_SCOPE_SYSTEM)
+		return broken(line, "nothing is sealed on /dev/kvm");
 	*event = (struct kw_recorded){
 		.kind = kind,
 		.operation = index,

@@ -98,6 +98,9 @@ static const struct {
 	{"{\"event\":\"some-day\"}", KW_LINE_OWN, ""},
 	{"{\"event\":\"some-day\",\"operation\":\"x\"}", KW_LINE_STRANGE, "unknown kind of event"},
 	{"{\"event\":\"ioctl\"}", KW_LINE_BROKEN, "an event without its operation"},
+	{"{\"event\":\"ioctl\",\"operation\":\"KVM_CREATE_VM\",\"state\":\"sealed\","
+	 "\"verdict\":\"audit\",\"intended\":\"audit\",\"process\":{}}",
+	 KW_LINE_BROKEN, "nothing is sealed on /dev/kvm"},
 	{EVENT "\"operation\":\"KVM_RUN\",\"vm\":null}", KW_LINE_BROKEN, "an event without its"},
 	{EVENT "\"operation\":\"KVM_RUN\"," PROCESS "}", KW_LINE_BROKEN, "an event without its VM"},
 	{EVENT "\"operation\":\"KVM_RUN\",\"vm\":[]," PROCESS "}", KW_LINE_BROKEN, "its VM"},
