@@ -206,7 +206,7 @@ static int call_set_mode(struct session *session, const struct request *request)
 	if (!mode || (value < 0 && !kw_streq(mode, "file")))
 		return invalid_parameter(session, "mode");
 	kw_json_reset(&session->manager->reply);
-	r = manager->ops->set_mode(manager->userdata, policy, value, session->uid,
+	r = manager->ops->set_mode(manager->userdata, policy, value < 0 ? -1 : value, session->uid,
 				   &session->manager->reply, &message);
 	return finish(session, r, message);
 }

@@ -114,6 +114,70 @@ static void test_answers(void **state)
 	fixture_end(&f);
 }
 
+/* What root asks for at run time: who may, what is refused, and that a failure is told why. */
+static void test_changes_at_run_time(void **state)
+{
+#define CALL(method, parameters) "{\"method\":\"" M method "\",\"parameters\":{" parameters "}}"
+#define INVALID(name) \
+	"{\"error\":\"" S "InvalidParameter\",\"parameters\":{\"parameter\":\"" name "\"}}"
+#define FAILED(message, error)                                              \
+	"{\"error\":\"" M "Failed\",\"parameters\":{\"message\":\"" message \
+	"\",\"errno\":\"" error "\"}}"
+#define ALLOW(seconds, reason)                                                 \
+	CALL("Allow", "\"vm\":3,\"operation\":\"@debug\",\"seconds\":" seconds \
+		      ",\"reason\":\"" reason "\"")
+	static const struct {
+		const char *request, *reply;
+		uid_t uid;
+	} rows[] = {
+		{CALL("SetPolicyMode", "\"policy\":\"p\",\"mode\":\"audit\""),
+		 "{\"parameters\":{\"policy\":\"p\",\"mode\":0,\"uid\":0}}", 0},
+		{CALL("SetPolicyMode", "\"policy\":\"p\",\"mode\":\"file\""),
+		 "{\"parameters\":{\"policy\":\"p\",\"mode\":-1,\"uid\":0}}", 0},
+		{CALL("SetPolicyMode", "\"policy\":\"nobody\",\"mode\":\"audit\""),
+		 FAILED("there is no policy 'nobody' in force", "ENOENT"), 0},
+		{CALL("SetPolicyMode", "\"policy\":\"p\",\"mode\":\"loud\""), INVALID("mode"), 0},
+		{CALL("SetPolicyMode", "\"mode\":\"audit\""), INVALID("policy"), 0},
+		{CALL("SetPolicyMode", "\"policy\":\"p\",\"mode\":\"audit\""),
+		 "{\"error\":\"" S "PermissionDenied\",\"parameters\":{}}", NOBODY},
+		{ALLOW("60", "why"),
+		 "{\"parameters\":{\"vm\":3,\"operation\":\"@debug\",\"seconds\":60,"
+		 "\"reason\":\"why\"}}",
+		 0},
+		{ALLOW("86401", "why"), INVALID("seconds"), 0},
+		{ALLOW("0", "why"), INVALID("seconds"), 0},
+		{ALLOW("1e9", "why"), INVALID("seconds"), 0},
+		{ALLOW("60", ""), INVALID("reason"), 0},
+		{CALL("Allow", "\"vm\":-1"), INVALID("vm"), 0},
+		{CALL("Allow", "\"vm\":1"), INVALID("operation"), 0},
+		{ALLOW("60", "why"), "{\"error\":\"" S "PermissionDenied\",\"parameters\":{}}",
+		 NOBODY},
+		{CALL("EndException", "\"exception\":7"),
+		 FAILED("there is no exception 7", "ENOENT"), 0},
+		{CALL("EndException", "\"exception\":8"),
+		 FAILED("No such file or directory", "ENOENT"), 0},
+		{CALL("EndException", "\"exception\":0"), INVALID("exception"), 0},
+	};
+	struct fixture f;
+	struct peer p;
+	size_t i;
+
+	(void)state;
+	fixture_start(&f);
+	for (i = 0; i < KW_ARRAY_SIZE(rows); i++) {
+		print_message("# %s\n", rows[i].request);
+		assert_int_equal(peer_open(&p, &f, rows[i].uid), 0);
+		say(&p, rows[i].request);
+		hear_text(&p, rows[i].reply);
+		peer_close(&p);
+	}
+	fixture_end(&f);
+#undef CALL
+#undef INVALID
+#undef FAILED
+#undef ALLOW
+}
+
 static void test_garbage_ends_the_conversation(void **state)
 {
 	static const struct {
@@ -275,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_service_describes_itself),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_changes_at_run_time),
 		cmocka_unit_test(test_garbage_ends_the_conversation),
 		cmocka_unit_test(test_deep_nesting_is_refused),
 		cmocka_unit_test(test_size_limit),

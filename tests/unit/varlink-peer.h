@@ -77,10 +77,54 @@ static inline int op_unload(void *userdata, struct kw_json *reply, char **reterr
 	return 0;
 }
 
+/* What was asked comes back. */
+static inline int op_set_mode(void *userdata, const char *policy, int mode, uint32_t uid,
+			      struct kw_json *reply, char **reterr)
+{
+	(void)userdata;
+	if (strcmp(policy, "nobody") == 0) {
+		*reterr = strdup("there is no policy 'nobody' in force");
+		return -ENOENT;
+	}
+	kw_json_open_object(reply);
+	kw_json_member_string(reply, "policy", policy);
+	kw_json_key(reply, "mode");
+	kw_json_signed(reply, mode);
+	kw_json_member_unsigned(reply, "uid", uid);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+static inline int op_allow(void *userdata, const struct kw_allow *allow, struct kw_json *reply,
+			   char **reterr)
+{
+	(void)userdata;
+	(void)reterr;
+	kw_json_open_object(reply);
+	kw_json_member_unsigned(reply, "vm", allow->vm);
+	kw_json_member_string(reply, "operation", allow->operation);
+	kw_json_member_unsigned(reply, "seconds", allow->seconds);
+	kw_json_member_string(reply, "reason", allow->reason);
+	kw_json_close_object(reply);
+	return 0;
+}
+
+static inline int op_end_exception(void *userdata, uint64_t id, struct kw_json *reply,
+				   char **reterr)
+{
+	(void)userdata;
+	(void)reply;
+	*reterr = id == 7 ? strdup("there is no exception 7") : NULL;
+	return -ENOENT;
+}
+
 static const struct kw_manager_ops ops = {
 	.status = op_status,
 	.vms = op_vms,
 	.reload = op_reload,
+	.set_mode = op_set_mode,
+	.allow = op_allow,
+	.end_exception = op_end_exception,
 	.unload = op_unload,
 };
 
