@@ -39,6 +39,18 @@ static void test_the_service_describes_itself(void **state)
 	fixture_end(&f);
 }
 
+/* One request of somebody who connects for it: this reply, and nothing after it. */
+static void ask(struct fixture *f, uid_t uid, const char *request, const char *reply)
+{
+	struct peer p;
+
+	assert_int_equal(peer_open(&p, f, uid), 0);
+	say(&p, request);
+	hear_text(&p, reply);
+	hear_nothing(&p);
+	peer_close(&p);
+}
+
 static void test_answers(void **state)
 {
 	static const struct {
@@ -97,18 +109,13 @@ static void test_answers(void **state)
 		 0},
 	};
 	struct fixture f;
-	struct peer p;
 	size_t i;
 
 	(void)state;
 	fixture_start(&f);
 	for (i = 0; i < KW_ARRAY_SIZE(rows); i++) {
 		print_message("# %s\n", rows[i].rule);
-		assert_int_equal(peer_open(&p, &f, rows[i].uid), 0);
-		say(&p, rows[i].request);
-		hear_text(&p, rows[i].reply);
-		hear_nothing(&p);
-		peer_close(&p);
+		ask(&f, rows[i].uid, rows[i].request, rows[i].reply);
 	}
 	assert_int_equal(f.unloads, 1);
 	fixture_end(&f);
@@ -159,17 +166,13 @@ static void test_changes_at_run_time(void **state)
 		{CALL("EndException", "\"exception\":0"), INVALID("exception"), 0},
 	};
 	struct fixture f;
-	struct peer p;
 	size_t i;
 
 	(void)state;
 	fixture_start(&f);
 	for (i = 0; i < KW_ARRAY_SIZE(rows); i++) {
 		print_message("# %s\n", rows[i].request);
-		assert_int_equal(peer_open(&p, &f, rows[i].uid), 0);
-		say(&p, rows[i].request);
-		hear_text(&p, rows[i].reply);
-		peer_close(&p);
+		ask(&f, rows[i].uid, rows[i].request, rows[i].reply);
 	}
 	fixture_end(&f);
 #undef CALL
