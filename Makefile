@@ -101,9 +101,13 @@ deps-lint: | $(BUILD)
 
 $(BUILD)/bpf/kvmwarden.bpf.o: $(wildcard bpf/*)
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c bpf/kvmwarden.bpf.c -o $@
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(LAYOUT) -c bpf/kvmwarden.bpf.c -o $@
 
-$(SKELETON): $(BUILD)/bpf/kvmwarden.bpf.o
+# Tells which set of programs it is, whoever loaded it: see struct kw_mark.
+$(BUILD)/bpf/kvmwarden.object.h: $(BUILD)/bpf/kvmwarden.bpf.o
+	$(call say,GEN,$@)printf '#define KW_OBJECT_SHA256 "%.64s"\n' "$$(sha256sum $<)" >$@
+
+$(SKELETON): $(BUILD)/bpf/kvmwarden.bpf.o $(BUILD)/bpf/kvmwarden.object.h
 	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name kvmwarden_bpf >$@
 
 $(BUILD)/daemon/%.o: daemon/%.c | $(SKELETON)

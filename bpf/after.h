@@ -67,7 +67,7 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 	decision.error = 0;
 	if (decision.verdict == KW_AUDIT) {
 		__sync_fetch_and_add(&vm->audited, 1);
-		return emit(&req, &decision, vm, table->generation);
+		return report(table, &req, &decision, vm);
 	}
 	if (kw_exceptions && find_exception(&req, vm))
 		return 0;
@@ -78,7 +78,8 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 	STAT(races);
 	__sync_fetch_and_add(&vm->killed, 1);
 	decision.verdict = KW_KILL;
-	return emit(&req, &decision, vm, table->generation);
+	emit(&req, &decision, vm, table->generation);
+	return 0;
 }
 
 /*

@@ -87,6 +87,12 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 	if (creation && is_self(&vm->creator))
 		return 0;
 	req->type = vm->type;
+	if (creation && kw_vms >= kw_vms_max) {
+		__u32 error = refuse_beyond(table, req, vm);
+
+		if (error)
+			return error;
+	}
 	kw_decide(&table->cells[req->operation & (KW_OPERATIONS_MAX - 1)][KW_STATE_BUILDING],
 		  table->origins[req->operation & (KW_OPERATIONS_MAX - 1)][KW_STATE_BUILDING],
 		  match_policies(table, vm, vm->type), &decision);
@@ -194,7 +200,7 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 	if (req->operation == KW_OP_CANARY)
 		return 0;
 	if (vm->flags & KW_VM_CONDEMNED)
-		return refuse_condemned(req, vm, table->generation);
+		return refuse_condemned(table, req, vm);
 
 	vcpu = req->vcpu ?: first_vcpu(req->kvm);
 	req->state = vcpu_sealed(vcpu) ? KW_STATE_SEALED : KW_STATE_BUILDING;
@@ -242,7 +248,7 @@ static __noinline __u32 check_condemned(const struct kw_table *table, struct req
 	if (!vm || !(vm->flags & KW_VM_CONDEMNED))
 		return 0;
 	req->operation = KW_NONE;
-	return refuse_condemned(req, vm, table->generation);
+	return refuse_condemned(table, req, vm);
 }
 
 /* The decision on one ioctl: 0, or the errno to refuse it with. */

@@ -15,7 +15,8 @@
 #define KW_OPERATIONS_MAX 256 /* indices into struct kw_table.cells */
 #define KW_PATH_MAX 256 /* bytes kept of a path, with its NUL */
 #define KW_COMM_LEN 16 /* TASK_COMM_LEN */
-#define KW_VMS_MAX 65536 /* records in the vms map */
+#define KW_VMS_MAX 65536 /* VMs at a time, unless --vms-max says otherwise */
+#define KW_VMS_SPARE 1024 /* records beyond that, for those who passed the hook at the same time */
 #define KW_SLOT_BITS 10
 #define KW_SLOTS (1 << KW_SLOT_BITS)
 #define KW_NONE 0xffff /* "no policy", "no rule" in 16-bit fields */
@@ -25,6 +26,7 @@
 #define KW_CMD_CREATE_VM 0xae01u
 #define KW_CMD_RUN 0xae80u
 #define KW_CONDEMNED_ERRNO 5 /* EIO, as KVM answers for a VM that it gave up itself */
+#define KW_FULL_ERRNO 28 /* ENOSPC: there is no room for the record of another VM */
 #define KW_CMD_ENABLE_CAP 0x4068aea3u
 #define KW_CMD_MEMORY_ENCRYPT_OP 0xc008aebau
 #define KW_CMD_SET_REGS 0x4090ae82u
@@ -170,6 +172,9 @@ struct kw_identity {
 /* A living VM: the value of the vms map, whose key is its struct kvm's address. */
 struct kw_vm {
 	__u64 id; /* unique while the counters map lives, from 1 */
+#ifdef KW_OTHER_LAYOUT
+	__u64 other[2]; /* for the tests: what a later version may do to a record */
+#endif
 	__u64 born_ns; /* CLOCK_BOOTTIME, of creation or of adoption */
 
 	/*
@@ -199,6 +204,7 @@ enum kw_event_kind {
 	KW_EVENT_VM_CREATED, /* a rule on KVM_CREATE_VM audits it */
 	KW_EVENT_VM_DESTROYED,
 	KW_EVENT_RACE, /* KVM executed what the hook was not shown; the caller is killed */
+	KW_EVENT_VMS_FULL, /* there is no room for the record of the VM that is asked for */
 	_KW_EVENT_MAX,
 };
 
@@ -240,14 +246,33 @@ struct kw_event {
 	struct kw_identity caller;
 };
 
-/* Shared by all generations of the programs: the pinned counters map. */
+/* Why an event that has a sequence number was never written. */
+enum kw_loss {
+	KW_LOSS_RING, /* it found no room in the ring */
+	KW_LOSS_NO_DAEMON, /* its set of programs was replaced before anyone read the ring */
+	KW_LOSS_KILLED, /* a daemon took it and was killed; it may have been written all the same */
+	_KW_LOSS_MAX,
+};
+
+/* What one set of programs wrote to its ring, and how much of it a daemon took out. */
+struct kw_feed {
+	__u64 written;
+	__u64 delivered;
+};
+
+#define KW_FEEDS 8 /* a set has the one of its epoch, modulo */
+
+/*
+ * Shared by all sets of programs, and by those of other versions: the pinned
+ * counters map. Members are never moved, only added in the place of .spare.
+ */
 struct kw_counters {
 	__u64 next_vm_id;
-	__u64 seq; /* the number of events attempted */
-	__u64 lost; /* of these, how many found no room in the ring */
+	__u64 seq; /* numbers given to events so far */
 	__u64 vms_full; /* records that found no room in the vms map */
+	__u64 vms_refused; /* VMs that were not created, or should not have been, for that reason */
 	__u64 no_memory; /* decisions taken without an identity, all policies matching */
-	__u64 delivered; /* events that a daemon took or made */
+	__u64 generation; /* of the rule table that was published last */
 
 	/*
 	 * The daemon's thread group: its VMs are the canary. The programs can
@@ -255,7 +280,41 @@ struct kw_counters {
 	 */
 	__u64 self_pid;
 	__u64 self_started_ns;
+
+	__u64 lost[4]; /* by enum kw_loss */
+	__u64 told[4]; /* of these, how many a "lost" event told of */
+	__u64 pending; /* numbers whose events the daemon has and did not write yet */
+	struct kw_feed feeds[KW_FEEDS];
+	__u8 chain[32]; /* head of the event file's hash chain */
+	__u8 chain_known;
+	__u8 pad[7];
+	__u64 spare[90];
 };
+
+_Static_assert(sizeof(struct kw_counters) == 1024, "kw_counters is the same in every version");
+_Static_assert(_KW_LOSS_MAX <= 4, "a loss has its counter");
+
+/*
+ * What a set of programs is: pinned last, so that a set which has it is complete,
+ * and frozen. As above, members are only added.
+ */
+struct kw_mark {
+	char object[64]; /* SHA-256 of the BPF object, in hexadecimal digits */
+	char version[32]; /* of the daemon that loaded it */
+	__u64 hooks; /* which programs: one bit each, in the order of that version */
+	__u64 attached_ns; /* CLOCK_REALTIME */
+	__u32 backend; /* enum kw_backend_id */
+	__u32 vms_max;
+	__u32 flags; /* KW_MARK_* */
+	__u32 feed; /* index into struct kw_counters.feeds */
+	__u64 spare[16];
+};
+
+#define KW_MARK_AFTER (1 << 0) /* values of the programs' constants */
+#define KW_MARK_SVM (1 << 1)
+#define KW_MARK_TYPED_LOADS (1 << 2)
+
+_Static_assert(sizeof(struct kw_mark) == 256, "kw_mark is the same in every version");
 
 /* Per CPU. */
 struct kw_stats {
@@ -266,6 +325,7 @@ struct kw_stats {
 	__u64 excepted; /* verdicts that an exception overrode */
 	__u64 unreadable; /* commands whose number could not be read */
 	__u64 races; /* see KW_EVENT_RACE */
+	__u64 lost; /* events that found no room in the ring */
 };
 
 /*
@@ -369,6 +429,10 @@ struct kw_exception {
 #define KW_EXCEPTIONS_MAX 1024
 #define KW_LIMITS_MAX 16384
 
+/* Of a rule that does not name a rate limit, and of events that no rule makes. */
+#define KW_LIMIT_EVENTS 600
+#define KW_LIMIT_SECONDS 60
+
 /* Which operations make KVM issue a command of the firmware; 0: none that we know. */
 struct kw_firmware {
 	__u16 operation;
@@ -391,7 +455,9 @@ struct kw_table {
 _Static_assert(sizeof(struct kw_path) == 4 + KW_PATH_MAX, "kw_path has holes");
 _Static_assert(sizeof(struct kw_identity) == 48 + 2 * sizeof(struct kw_path) + 8,
 	       "kw_identity has holes");
+#ifndef KW_OTHER_LAYOUT
 _Static_assert(sizeof(struct kw_vm) == 88 + sizeof(struct kw_identity), "kw_vm has holes");
+#endif
 _Static_assert(sizeof(struct kw_event) == 80 + sizeof(struct kw_identity), "kw_event has holes");
 _Static_assert(sizeof(struct kw_match) == 16 + 3 * (8 + KW_PATH_MAX), "kw_match has holes");
 _Static_assert(sizeof(struct kw_origin) == 8, "kw_origin has holes");

@@ -33,7 +33,7 @@ static __noinline int vm_created(__u64 kvm, __u32 kvm_type, __u32 entry)
 	decision.verdict = KW_AUDIT;
 	decision.error = 0;
 	__sync_fetch_and_add(&vm->audited, 1);
-	return emit(&req, &decision, vm, table->generation);
+	return report(table, &req, &decision, vm);
 }
 
 /* Forgets a VM that is about to be freed. */
@@ -62,9 +62,9 @@ static __noinline int vm_destroyed(__u64 kvm)
 			  table->origins[KW_OP_VM_DESTROY][req.state & 1],
 			  vm_matched(table, vm, es), &decision);
 		if (decision.verdict != KW_ALLOW)
-			emit(&req, &decision, vm, table->generation);
+			report(table, &req, &decision, vm);
 	}
-	bpf_map_delete_elem(&vms, &kvm);
+	vm_forget(kvm);
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 const volatile __u32 kw_backend = KW_BACKEND_NONE; /* enum kw_backend_id */
 const volatile _Bool kw_after = 0; /* the programs of after.h are loaded, too */
 const volatile _Bool kw_svm = 0; /* struct kvm is embedded in kvm_amd's struct kvm_svm */
+const volatile __u32 kw_vms_max = KW_VMS_MAX;
+const volatile __u32 kw_feed = 0; /* which of the counters' feeds is ours */
 
 /*
  * The daemon opens one KVM file of each scope and tells their numbers; the
@@ -38,10 +40,14 @@ __u8 kw_condemned;
 /* How many exceptions there may be in the map: 0 saves looking. */
 __u32 kw_exceptions;
 
+/* How many records are in the vms map, and whether a VM beyond kw_vms_max is refused. */
+__u32 kw_vms;
+_Bool kw_full_refuses;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KW_VMS_MAX);
+	__uint(max_entries, KW_VMS_MAX + KW_VMS_SPARE);
 	__type(key, __u64); /* struct kvm * */
 	__type(value, struct kw_vm);
 } vms SEC(".maps");

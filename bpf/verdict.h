@@ -22,7 +22,7 @@ struct request {
 	__u32 exception; /* the number of the one that applies, or 0 */
 };
 
-/* Writes the event of a decision that has been taken. A full ring changes nothing but a count. */
+/* Writes the event of a decision that has been taken; -1 if the ring is full, which is counted. */
 static __noinline int emit(const struct request *req, const struct kw_decision *decision,
 			   const struct kw_vm *vm, __u64 generation)
 {
@@ -35,9 +35,11 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	seq = __sync_fetch_and_add(&count->seq, 1) + 1;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
-		__sync_fetch_and_add(&count->lost, 1);
-		return 0;
+		__sync_fetch_and_add(&count->lost[KW_LOSS_RING], 1);
+		STAT(lost);
+		return -1;
 	}
+	__sync_fetch_and_add(&count->feeds[kw_feed & (KW_FEEDS - 1)].written, 1);
 	e->seq = seq;
 	e->time_ns = bpf_ktime_get_boot_ns();
 	e->generation = generation;
@@ -96,14 +98,38 @@ static __noinline __u32 find_exception(const struct request *req, const struct k
 }
 
 /*
- * Is this event over its rule's limit? The first one of a VM, an operation and a
+ * Is an event over the limit of its kind? The first one of a VM, an operation and a
  * state never is, and the next one that is written tells how many were not. Two
  * CPUs at the turn of an interval may both begin it: that writes one too many.
  */
-static __noinline bool is_over_limit(const struct kw_table *table, struct request *req,
-				     const struct kw_decision *decision, const struct kw_vm *vm)
+static __always_inline bool is_over_limit(const struct kw_limit_key *key, __u32 events,
+					  __u64 seconds, struct request *req)
 {
 	struct kw_limit fresh = {.since_ns = bpf_ktime_get_boot_ns(), .events = 1}, *limit;
+
+	limit = bpf_map_lookup_elem(&limits, key);
+	if (!limit) {
+		bpf_map_update_elem(&limits, key, &fresh, BPF_ANY);
+		return false;
+	}
+	if (fresh.since_ns - limit->since_ns >= seconds * 1000000000ull) {
+		limit->since_ns = fresh.since_ns;
+		limit->events = 1;
+	} else if (__sync_fetch_and_add(&limit->events, 1) >= events) {
+		__sync_fetch_and_add(&limit->suppressed, 1);
+		STAT(suppressed);
+		return true;
+	}
+	req->suppressed = __sync_lock_test_and_set(&limit->suppressed, 0);
+	return false;
+}
+
+/* Writes the event of a decision, unless there were too many like it lately. */
+static __noinline int report(const struct kw_table *table, struct request *req,
+			     const struct kw_decision *decision, const struct kw_vm *vm)
+{
+	const struct kw_origin *origin = 0;
+	struct kw_limit *limit;
 	struct kw_limit_key key = {
 		.vm = vm->id ?: 1ull << 63 | bpf_get_current_pid_tgid() >> 32,
 		.generation = table->generation,
@@ -111,27 +137,24 @@ static __noinline bool is_over_limit(const struct kw_table *table, struct reques
 		.operation = req->operation,
 		.state = req->state,
 	};
-	const struct kw_origin *origin;
 
-	origin = &table->origins[req->operation & (KW_OPERATIONS_MAX - 1)][req->state & 1]
-				[decision->policy & (KW_POLICIES_MAX - 1)];
-	if (!origin->limit_events)
-		return false;
-	limit = bpf_map_lookup_elem(&limits, &key);
-	if (!limit) {
-		bpf_map_update_elem(&limits, &key, &fresh, BPF_ANY);
-		return false;
+	if (decision->policy != KW_NONE)
+		origin = &table->origins[req->operation & (KW_OPERATIONS_MAX - 1)][req->state & 1]
+					[decision->policy & (KW_POLICIES_MAX - 1)];
+	if (origin && !origin->limit_events) {
+		emit(req, decision, vm, table->generation);
+		return 0;
 	}
-	if (fresh.since_ns - limit->since_ns >= origin->limit_seconds * 1000000000ull) {
-		limit->since_ns = fresh.since_ns;
-		limit->events = 1;
-	} else if (__sync_fetch_and_add(&limit->events, 1) >= origin->limit_events) {
-		__sync_fetch_and_add(&limit->suppressed, 1);
-		STAT(suppressed);
-		return true;
-	}
-	req->suppressed = __sync_lock_test_and_set(&limit->suppressed, 0);
-	return false;
+	if (is_over_limit(&key, origin ? origin->limit_events : KW_LIMIT_EVENTS,
+			  origin ? origin->limit_seconds : KW_LIMIT_SECONDS, req))
+		return 0;
+	if (emit(req, decision, vm, table->generation) == 0)
+		return 0;
+	/* What a lost event would have told is left to the next one. */
+	limit = req->suppressed ? bpf_map_lookup_elem(&limits, &key) : 0;
+	if (limit)
+		__sync_fetch_and_add(&limit->suppressed, req->suppressed);
+	return 0;
 }
 
 /*
@@ -160,8 +183,7 @@ static __always_inline __u32 apply(const struct kw_table *table, struct request 
 	} else {
 		__sync_fetch_and_add(&vm->audited, 1);
 	}
-	if (!is_over_limit(table, req, decision, vm))
-		emit(req, decision, vm, table->generation);
+	report(table, req, decision, vm);
 	return decision->error;
 }
 
@@ -169,7 +191,8 @@ static __always_inline __u32 apply(const struct kw_table *table, struct request 
  * A VM whose VMM won a race. The process was killed, but others may have its memory
  * and its descriptors: the guest must not run on with what was done to it.
  */
-static __noinline __u32 refuse_condemned(struct request *req, struct kw_vm *vm, __u64 generation)
+static __noinline __u32 refuse_condemned(const struct kw_table *table, struct request *req,
+					 struct kw_vm *vm)
 {
 	struct kw_decision decision = {
 		.verdict = KW_DENY,
@@ -181,8 +204,27 @@ static __noinline __u32 refuse_condemned(struct request *req, struct kw_vm *vm, 
 
 	req->type = vm->type;
 	__sync_fetch_and_add(&vm->denied, 1);
-	emit(req, &decision, vm, generation);
+	report(table, req, &decision, vm);
 	return KW_CONDEMNED_ERRNO;
+}
+
+/* There would be no record of the VM that is asked for: 0, or the errno to refuse it with. */
+static __noinline __u32 refuse_beyond(const struct kw_table *table, struct request *req,
+				      struct kw_vm *vm)
+{
+	bool refuse = kw_full_refuses && kw_backend != KW_BACKEND_TRACEPOINT;
+	struct kw_decision decision = {
+		.verdict = refuse ? KW_DENY : KW_AUDIT,
+		.intended = kw_full_refuses ? KW_DENY : KW_AUDIT,
+		.policy = KW_NONE,
+		.rule = KW_NONE,
+		.error = refuse ? KW_FULL_ERRNO : 0,
+	};
+
+	req->kind = KW_EVENT_VMS_FULL;
+	COUNT(vms_refused);
+	report(table, req, &decision, vm);
+	return decision.error;
 }
 
 #endif

@@ -105,6 +105,13 @@ static __always_inline struct kw_vm *scratch_vm(__u64 task)
 	return vm;
 }
 
+/* Removes a record, if there is one. */
+static __always_inline void vm_forget(__u64 kvm)
+{
+	if (bpf_map_delete_elem(&vms, &kvm) == 0)
+		__sync_fetch_and_sub(&kw_vms, 1);
+}
+
 /*
  * Makes the record of a VM that belongs to task. Returns the record in the map;
  * or the scratch record when the map is full, which decides as well but is not
@@ -130,7 +137,10 @@ static __noinline struct kw_vm *vm_record(__u64 kvm, __u64 task, __u32 kvm_type,
 	}
 	classify(vm, kvm, kvm_type);
 	/* An adoption that comes second keeps the first; a birth replaces what is stale. */
-	bpf_map_update_elem(&vms, &kvm, vm, flags & KW_VM_ADOPTED ? BPF_NOEXIST : BPF_ANY);
+	if (!(flags & KW_VM_ADOPTED))
+		vm_forget(kvm);
+	if (bpf_map_update_elem(&vms, &kvm, vm, BPF_NOEXIST) == 0)
+		__sync_fetch_and_add(&kw_vms, 1);
 	stored = bpf_map_lookup_elem(&vms, &kvm);
 	if (stored)
 		return stored;

@@ -11,18 +11,51 @@
 
 #define KW_LINKS_MAX 16
 
+/* The maps of a set that are used from here. Those of the first row are shared by all sets. */
+enum kw_map {
+	KW_MAP_COUNTERS,
+	KW_MAP_CONDEMNED,
+	KW_MAP_VMS,
+	KW_MAP_TABLES,
+	KW_MAP_EMPTY_TABLE,
+	KW_MAP_EXCEPTIONS,
+	KW_MAP_LIMITS,
+	KW_MAP_STATS,
+	KW_MAP_EVENTS,
+	KW_MAP_BSS,
+	KW_MAP_DATA,
+	_KW_MAP_MAX,
+};
+
+#define KW_MAP_OWN KW_MAP_VMS /* the first one that each set has for itself */
+
+/* Their names as pins. */
+extern const char *const kw_map_names[_KW_MAP_MAX];
+
+#define KW_PIN_WALKER "kw_files" /* a program; the other pins are links and maps */
+#define KW_PIN_MARK "mark"
+
+/*
+ * A set of programs in the kernel, held by file descriptors alone, so that it makes
+ * no difference whether it was loaded by us or by an earlier daemon.
+ */
 struct kw_backend {
 	unsigned int id;
-	struct kvmwarden_bpf *skel;
-	struct bpf_link *links[KW_LINKS_MAX];
-	const char *programs[KW_LINKS_MAX]; /* their names */
+	struct kw_mark mark;
+	bool adopted;
+	int maps[_KW_MAP_MAX];
+	int walker; /* the iterator */
+	int links[KW_LINKS_MAX], programs[KW_LINKS_MAX];
+	const char *names[KW_LINKS_MAX]; /* of the programs */
 	size_t link_count;
-	const char *unwatched[KW_LINKS_MAX]; /* see kw_backend_unwatched() */
+	struct kw_counters *counters; /* these three are mapped */
+	struct kvmwarden_bpf__bss *bss;
+	struct kvmwarden_bpf__data *data;
+	struct kvmwarden_bpf *skel; /* until it is attached */
+
+	const char *unwatched[KW_LINKS_MAX]; /* see kw_backend_watches() */
 	size_t unwatched_count;
-	bool watching;
 	struct ring_buffer *ring;
-	struct kw_counters *counters; /* mapped */
-	uint64_t unheard; /* see kw_backend_unheard() */
 	struct kw_canary canary;
 	char *epoch; /* directory of our pins, or NULL */
 	int leftovers; /* why older pins could not be removed, or 0 */
@@ -34,6 +67,41 @@ struct kw_backend {
 
 /* To be called before programs are opened; again is harmless. */
 int kw_backend_register_sections(void);
+
+/* What libbpf complained of last, "" if of nothing; forgotten by kw_libbpf_listen(). */
+const char *kw_libbpf_said(void);
+void kw_libbpf_listen(void);
+
+/*
+ * backend-load.c: opens the BPF object, decides which programs this kernel gets, and
+ * fills in b->mark; then loads them; then, when they are fed, attaches them.
+ */
+int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts,
+		       const struct kw_backend_wish *wish, char **reterr);
+int kw_backend_load(struct kw_backend *b, bool pin, char **reterr);
+int kw_backend_attach(struct kw_backend *b, char **reterr);
+/* A map of the BPF object, while that is open. */
+struct bpf_map *kw_backend_map_of(const struct kw_backend *b, enum kw_map map);
+/* The name of a program by its bit in kw_mark.hooks, or NULL beyond the last. */
+const char *kw_backend_hook(unsigned int bit);
+
+/*
+ * backend-pins.c: takes over a complete set that is pinned and has b->mark. 0: there
+ * is none, 1: b is that set now. pin puts all of it, and the mark last, into b->epoch.
+ */
+int kw_backend_adopt(struct kw_backend *b);
+int kw_backend_pin(struct kw_backend *b, char **reterr);
+
+/* Maps counters, .bss and .data into our memory. */
+int kw_backend_map_memory(struct kw_backend *b, char **reterr);
+/* Lets go of everything that is held, in the order that takes our hooks off first. */
+void kw_backend_let_go(struct kw_backend *b);
+
+/* Counts as lost what a set wrote to its feed and nobody read; the feed can be used anew then. */
+void kw_backend_book_feed(struct kw_backend *b, unsigned int number);
+
+/* Counts as lost what an earlier daemon had in hand when it was killed. Once, at start. */
+void kw_backend_book_killed(struct kw_backend *b);
 
 /* Runs the iterator once, for the whole host. */
 int kw_backend_walk(struct kw_backend *backend);

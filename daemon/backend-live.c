@@ -40,17 +40,24 @@ static enum kw_interest interest_in(const struct kw_table *table, const struct k
  */
 int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 {
-	const struct bpf_map *like = b->skel->maps.empty_table;
-	/* Kernels before 6.2 take a map without type information for one of another kind. */
-	LIBBPF_OPTS(bpf_map_create_opts, options, .btf_fd = bpf_object__btf_fd(b->skel->obj),
-		    .btf_key_type_id = bpf_map__btf_key_type_id(like),
-		    .btf_value_type_id = bpf_map__btf_value_type_id(like));
-	volatile __u8 *interesting = b->skel->bss->kw_interesting;
+	struct bpf_map_info like = {};
+	__u32 len = sizeof(like);
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+	volatile __u8 *interesting = b->bss->kw_interesting;
 	__u8 wanted[256] = {}, both;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = -1, btf = -1;
 	__u32 zero = 0;
 	size_t i;
 
+	/* Kernels before 6.2 take a map without type information for one of another kind. */
+	if (bpf_obj_get_info_by_fd(b->maps[KW_MAP_EMPTY_TABLE], &like, &len) < 0)
+		return -errno;
+	btf = bpf_btf_get_fd_by_id(like.btf_id);
+	if (btf < 0)
+		return -errno;
+	options.btf_fd = btf;
+	options.btf_key_type_id = like.btf_key_type_id;
+	options.btf_value_type_id = like.btf_value_type_id;
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_table", sizeof(zero), sizeof(*rules->table), 1,
 			    &options);
 	if (fd < 0)
@@ -67,10 +74,11 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 		both = wanted[i] > interesting[i] ? wanted[i] : interesting[i];
 		interesting[i] = both;
 	}
-	if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.tables), &zero, &fd, BPF_ANY) < 0)
+	if (bpf_map_update_elem(b->maps[KW_MAP_TABLES], &zero, &fd, BPF_ANY) < 0)
 		return -errno;
 	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++)
 		interesting[i] = wanted[i];
+	b->counters->generation = rules->generation;
 	return 0;
 }
 
@@ -84,7 +92,7 @@ int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 		r = kw_backend_stats(b, &before);
 		if (r < 0)
 			return r;
-		answer = kw_canary_sing(&b->canary, entry, b->skel->bss->kw_canary_argument);
+		answer = kw_canary_sing(&b->canary, entry, b->bss->kw_canary_argument);
 		if (answer == -ENOSYS) {
 			proof.compat_absent = true;
 			continue;
@@ -120,36 +128,62 @@ int kw_backend_drain(struct kw_backend *b,
 	return r;
 }
 
-uint64_t kw_backend_unheard(const struct kw_backend *b)
+void kw_backend_settle(struct kw_backend *b)
 {
-	return b->unheard;
+	__atomic_store_n(&b->counters->pending, 0, __ATOMIC_RELAXED);
+}
+
+/* What an earlier daemon had taken when it was killed. Once, at start. */
+void kw_backend_book_killed(struct kw_backend *b)
+{
+	b->counters->lost[KW_LOSS_KILLED] +=
+		__atomic_exchange_n(&b->counters->pending, 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * A set that was replaced may have had events until its programs were gone, which
+ * takes the kernel a moment: this is asked again and again, and books what is new.
+ */
+void kw_backend_book_losses(struct kw_backend *b)
+{
+	for (unsigned int i = 0; i < KW_FEEDS; i++)
+		if (i != b->mark.feed)
+			kw_backend_book_feed(b, i);
+}
+
+void kw_backend_book_feed(struct kw_backend *b, unsigned int number)
+{
+	struct kw_feed *feed = &b->counters->feeds[number];
+	uint64_t unread = __atomic_load_n(&feed->written, __ATOMIC_RELAXED) - feed->delivered;
+
+	feed->delivered += unread;
+	b->counters->lost[KW_LOSS_NO_DAEMON] += unread;
+}
+
+uint64_t kw_backend_untold(struct kw_backend *b, enum kw_loss loss)
+{
+	uint64_t lost = __atomic_load_n(&b->counters->lost[loss], __ATOMIC_RELAXED);
+	uint64_t untold = lost - b->counters->told[loss];
+
+	b->counters->told[loss] = lost;
+	return untold;
 }
 
 uint64_t kw_backend_next_seq(struct kw_backend *b)
 {
-	__atomic_add_fetch(&b->counters->delivered, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&b->counters->pending, 1, __ATOMIC_RELAXED);
 	return __atomic_add_fetch(&b->counters->seq, 1, __ATOMIC_RELAXED);
 }
 
 void kw_backend_counters(const struct kw_backend *b, struct kw_counters *ret)
 {
-	const volatile struct kw_counters *now = b->counters;
-
-	*ret = (struct kw_counters){
-		.next_vm_id = now->next_vm_id,
-		.seq = now->seq,
-		.lost = now->lost,
-		.vms_full = now->vms_full,
-		.no_memory = now->no_memory,
-		.delivered = now->delivered,
-	};
+	memcpy(ret, b->counters, sizeof(*ret));
 }
 
-int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
+int kw_backend_stats_by_cpu(const struct kw_backend *b, struct kw_stats **ret)
 {
 	int cpus = libbpf_num_possible_cpus();
 	_cleanup_free_ struct kw_stats *each = NULL;
-	struct kw_stats sum = {};
 	__u32 zero = 0;
 
 	if (cpus < 0)
@@ -157,17 +191,28 @@ int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
 	each = calloc(cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.stats), &zero, each) < 0)
+	if (bpf_map_lookup_elem(b->maps[KW_MAP_STATS], &zero, each) < 0)
 		return -errno;
+	*ret = TAKE_PTR(each);
+	return cpus;
+}
+
+int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
+{
+	_cleanup_free_ struct kw_stats *each = NULL;
+	struct kw_stats sum = {};
+	int cpus;
+
+	cpus = kw_backend_stats_by_cpu(b, &each);
+	if (cpus < 0)
+		return cpus;
 	for (int i = 0; i < cpus; i++) {
-		sum.checked += each[i].checked;
-		sum.adopted += each[i].adopted;
-		for (unsigned int entry = 0; entry < _KW_ENTRY_MAX; entry++)
-			sum.canary[entry] += each[i].canary[entry];
-		sum.suppressed += each[i].suppressed;
-		sum.excepted += each[i].excepted;
-		sum.unreadable += each[i].unreadable;
-		sum.races += each[i].races;
+		const uint64_t *from = (const uint64_t *)&each[i];
+		uint64_t *to = (uint64_t *)&sum;
+
+		/* All of its members are counters. */
+		for (size_t j = 0; j < sizeof(sum) / sizeof(*to); j++)
+			to[j] += from[j];
 	}
 	*ret = sum;
 	return 0;
@@ -175,15 +220,13 @@ int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
 
 uint64_t kw_backend_missed(const struct kw_backend *b)
 {
-	struct bpf_program *prog;
 	uint64_t missed = 0;
 
-	bpf_object__for_each_program (prog, b->skel->obj) {
+	for (size_t i = 0; i < b->link_count; i++) {
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
-		int fd = bpf_program__fd(prog);
 
-		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0)
+		if (bpf_obj_get_info_by_fd(b->programs[i], &info, &len) == 0)
 			missed += info.recursion_misses;
 	}
 	return missed;
@@ -191,29 +234,21 @@ uint64_t kw_backend_missed(const struct kw_backend *b)
 
 int kw_backend_walk(struct kw_backend *b)
 {
-	struct bpf_link *link;
+	_cleanup_close_ int link = -1, fd = -1;
 	char buffer[64];
 	ssize_t n;
-	int fd;
 
-	link = bpf_program__attach_iter(b->skel->progs.kw_files, NULL);
-	if (!link)
+	link = bpf_link_create(b->walker, 0, BPF_TRACE_ITER, NULL);
+	if (link < 0)
 		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0) {
-		int error = errno;
-
-		bpf_link__destroy(link);
-		return -error;
-	}
+	fd = bpf_iter_create(link);
+	if (fd < 0)
+		return -errno;
 	/* The program writes nothing: reading to the end is what makes it run. */
 	do
 		n = read(fd, buffer, sizeof(buffer));
 	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	n = n < 0 ? -errno : 0;
-	close(fd);
-	bpf_link__destroy(link);
-	return (int)n;
+	return n < 0 ? -errno : 0;
 }
 
 /* Records per system call; the kernel fails if one bucket of its hash holds more. */
@@ -226,7 +261,7 @@ static int each_record(const struct kw_backend *b,
 		       void *userdata)
 {
 	_cleanup_free_ struct kw_vm *vms = calloc(BATCH, sizeof(*vms));
-	int map = bpf_map__fd(b->skel->maps.vms);
+	int map = b->maps[KW_MAP_VMS];
 	uint64_t keys[BATCH];
 	uint32_t position, count;
 	bool first = true, last = false;
@@ -262,11 +297,12 @@ struct dropping {
 static int drop_unmet(void *userdata, uint64_t key, const struct kw_vm *vm)
 {
 	const struct dropping *d = userdata;
-	const struct kvmwarden_bpf *skel = d->backend->skel;
+	struct kw_backend *b = d->backend;
 
-	if (skel->bss->kw_sweep - vm->sweep >= 2 &&
-	    bpf_map_delete_elem(bpf_map__fd(skel->maps.vms), &key) == 0)
-		d->gone(d->userdata, vm);
+	if (b->bss->kw_sweep - vm->sweep < 2 || bpf_map_delete_elem(b->maps[KW_MAP_VMS], &key) < 0)
+		return 0;
+	__atomic_sub_fetch(&b->bss->kw_vms, 1, __ATOMIC_RELAXED);
+	d->gone(d->userdata, vm);
 	return 0;
 }
 
@@ -276,7 +312,7 @@ int kw_backend_sweep(struct kw_backend *b, void (*gone)(void *userdata, const st
 	struct dropping dropping = {.backend = b, .gone = gone, .userdata = userdata};
 	int r;
 
-	b->skel->bss->kw_sweep++;
+	b->bss->kw_sweep++;
 	r = kw_backend_walk(b);
 	if (r < 0 || b->id != KW_BACKEND_TRACEPOINT)
 		return r;

@@ -11,13 +11,13 @@ bool kw_backend_watches(const struct kw_backend *b, const char *const **ret, siz
 {
 	*ret = b->unwatched;
 	*ret_count = b->unwatched_count;
-	return b->watching;
+	return b->mark.flags & KW_MARK_AFTER;
 }
 
 /* The programs look into the map only while this says that there is something in it. */
 static void count_exceptions(struct kw_backend *b)
 {
-	int map = bpf_map__fd(b->skel->maps.exceptions);
+	int map = b->maps[KW_MAP_EXCEPTIONS];
 	struct kw_exception_key key, *at = NULL;
 	uint32_t count = 0;
 
@@ -25,13 +25,13 @@ static void count_exceptions(struct kw_backend *b)
 		at = &key;
 		count++;
 	}
-	b->skel->bss->kw_exceptions = count;
+	b->bss->kw_exceptions = count;
 }
 
 int kw_backend_except(struct kw_backend *b, const struct kw_exception_key *key,
 		      const struct kw_exception *exception)
 {
-	int map = bpf_map__fd(b->skel->maps.exceptions);
+	int map = b->maps[KW_MAP_EXCEPTIONS];
 
 	if (bpf_map_update_elem(map, key, exception, BPF_ANY) < 0)
 		return -errno;
@@ -44,7 +44,7 @@ int kw_backend_each_exception(struct kw_backend *b,
 					   const struct kw_exception *exception),
 			      void *userdata)
 {
-	int map = bpf_map__fd(b->skel->maps.exceptions), r = 0;
+	int map = b->maps[KW_MAP_EXCEPTIONS], r = 0;
 	struct kw_exception_key key, next;
 	struct kw_exception exception;
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
@@ -70,7 +70,7 @@ size_t kw_backend_end_limits(struct kw_backend *b,
 					  const struct kw_limit *limit),
 			     void *userdata)
 {
-	int map = bpf_map__fd(b->skel->maps.limits);
+	int map = b->maps[KW_MAP_LIMITS];
 	struct kw_limit_key key, next;
 	struct kw_limit limit;
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;

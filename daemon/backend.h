@@ -13,19 +13,30 @@
 
 struct kw_backend;
 
+/* What is asked of a backend. */
+struct kw_backend_wish {
+	/*
+	 * Keep enforcing when the daemon is gone; the caller has seen to the bpffs
+	 * (kw_pins_mount()) and holds the lock (kw_pins_lock()).
+	 */
+	bool pin;
+	uint32_t vms_max; /* VMs that are recorded; beyond it ... */
+	bool full_refuses; /* ... KVM_CREATE_VM is refused, else only reported */
+};
+
 /*
- * Loads one backend, publishes rules to it, attaches it and proves that it
- * works: all of its hooks, or none. On failure nothing of it is left in the
- * kernel, and *reterr (malloc()ed) is one sentence.
+ * Brings one backend into force, publishes rules to it and proves that it
+ * works: all of its hooks, or none. A set that is pinned and is the one that would be
+ * loaded is adopted, with all it knows; else a new one is loaded, and only once it is in
+ * force the older one is let go. On failure nothing of it is left in the kernel,
+ * and *reterr (malloc()ed) is one sentence.
  *   -EOPNOTSUPP  this kernel does not offer it, or it attached and refused nothing
  *   -EPERM       the kernel forbids it, or we are not root
  * and others. The errors of KVM itself (no /dev/kvm) are those of kw_canary_open().
- * pin: keep enforcing when the daemon is gone; the caller has seen to the bpffs
- * (kw_pins_check()) and holds the lock (kw_pins_lock()). A set that an earlier daemon pinned is replaced only once this one is attached.
+ * The rules get the generation that comes next on this host.
  */
-int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts,
-		    const struct kw_ruleset *rules, bool pin, struct kw_backend **ret,
-		    char **reterr);
+int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct kw_ruleset *rules,
+		    const struct kw_backend_wish *wish, struct kw_backend **ret, char **reterr);
 
 /* What is pinned stays in force; the rest goes. Returns NULL; NULL is fine. */
 struct kw_backend *kw_backend_free(struct kw_backend *backend);
@@ -37,6 +48,12 @@ unsigned int kw_backend_id(const struct kw_backend *backend);
 bool kw_backend_refuses(const struct kw_backend *backend);
 /* As bpffs says now: is each of our links pinned? */
 bool kw_backend_pinned(const struct kw_backend *backend);
+/* Was it there already, pinned by an earlier daemon? */
+bool kw_backend_adopted(const struct kw_backend *backend);
+/* Borrowed. */
+const struct kw_mark *kw_backend_mark(const struct kw_backend *backend);
+/* Which set an epoch's directory holds; -ENOENT: it is not complete. */
+int kw_backend_read_mark(const char *epoch, struct kw_mark *ret);
 /* 0, or -errno of the removal of what an earlier daemon pinned: that is still in force, too. */
 int kw_backend_leftovers(const struct kw_backend *backend);
 
@@ -62,14 +79,26 @@ int kw_backend_events_fd(const struct kw_backend *backend);
 int kw_backend_drain(struct kw_backend *backend,
 		     void (*handle)(void *userdata, const struct kw_event *event), void *userdata);
 
-/* How many events pinned programs had while no daemon ran. They are counted as lost. */
-uint64_t kw_backend_unheard(const struct kw_backend *backend);
+/*
+ * What was drained, and the numbers that were taken, up to now has been written. Until
+ * then a daemon that is killed leaves it to be counted as lost.
+ */
+void kw_backend_settle(struct kw_backend *backend);
+
+/* Counts as lost what sets that are gone wrote and nobody will read. */
+void kw_backend_book_losses(struct kw_backend *backend);
+
+/* Of the lost events, those that no "lost" event told of; they count as told from now on. */
+uint64_t kw_backend_untold(struct kw_backend *backend, enum kw_loss loss);
 
 /* Takes the next sequence number, for an event that the daemon makes. */
 uint64_t kw_backend_next_seq(struct kw_backend *backend);
 
 void kw_backend_counters(const struct kw_backend *backend, struct kw_counters *ret);
+/* Summed over the CPUs. */
 int kw_backend_stats(const struct kw_backend *backend, struct kw_stats *ret);
+/* Of each CPU: an array (malloc()ed) of as many as are returned, or -errno. */
+int kw_backend_stats_by_cpu(const struct kw_backend *backend, struct kw_stats **ret);
 
 /* How often the kernel skipped one of our programs: each may be an ioctl not checked. */
 uint64_t kw_backend_missed(const struct kw_backend *backend);

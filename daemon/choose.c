@@ -44,12 +44,13 @@ static char *explain(const struct kw_kernel_facts *facts, unsigned int backend, 
 }
 
 static int try_one(struct kw_choice *choice, unsigned int backend,
-		   const struct kw_kernel_facts *facts, bool pin, const struct kw_ruleset *rules)
+		   const struct kw_kernel_facts *facts, const struct kw_backend_wish *wish,
+		   struct kw_ruleset *rules)
 {
 	char *answer = NULL;
 	int r;
 
-	r = kw_backend_open(backend, facts, rules, pin, &choice->backend, &answer);
+	r = kw_backend_open(backend, facts, rules, wish, &choice->backend, &answer);
 	if (r < 0)
 		refuse(choice, backend, explain(facts, backend, answer));
 	return r;
@@ -66,8 +67,8 @@ static int check_ground(const struct kw_kernel_facts *facts, bool pin, char **re
 			"the kernel has no type information (/sys/kernel/btf/vmlinux): it must be "
 			"built with CONFIG_DEBUG_INFO_BTF";
 		r = -EOPNOTSUPP;
-	} else if (pin && kw_pins_check() < 0) {
-		sentence = "no bpffs is mounted at /sys/fs/bpf: mount it with "
+	} else if (pin && kw_pins_mount() < 0) {
+		sentence = "no bpffs is mounted at /sys/fs/bpf, and none can be: mount it with "
 			   "'mount -t bpf -o mode=0700 bpf /sys/fs/bpf', or use --no-pin";
 		r = -ENODEV;
 	}
@@ -84,15 +85,15 @@ static bool is_shortage(int error)
 	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
 }
 
-int kw_choose(unsigned int wanted, bool require_deny, bool pin, const struct kw_ruleset *rules,
-	      struct kw_choice *ret, char **reterr)
+int kw_choose(unsigned int wanted, bool require_deny, const struct kw_backend_wish *wish,
+	      struct kw_ruleset *rules, struct kw_choice *ret, char **reterr)
 {
 	struct kw_kernel_facts facts;
 	struct kw_choice choice = {};
 	int r;
 
 	kw_kernel_facts_gather("", &facts);
-	r = check_ground(&facts, pin, reterr);
+	r = check_ground(&facts, wish->pin, reterr);
 	if (r < 0)
 		return r;
 	r = -EOPNOTSUPP;
@@ -106,7 +107,7 @@ int kw_choose(unsigned int wanted, bool require_deny, bool pin, const struct kw_
 			       strdup("it cannot refuse an ioctl, and --require deny asks for "
 				      "that"));
 		else
-			r = try_one(&choice, backend, &facts, pin, rules);
+			r = try_one(&choice, backend, &facts, wish, rules);
 		if (is_shortage(r))
 			break;
 	}

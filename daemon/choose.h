@@ -19,8 +19,8 @@ struct kw_choice {
  * works: -errno of the last, and the refusals say why, one by one. When KVM
  * itself is not usable *reterr says so and nothing else was tried.
  */
-int kw_choose(unsigned int wanted, bool require_deny, bool pin, const struct kw_ruleset *rules,
-	      struct kw_choice *ret, char **reterr);
+int kw_choose(unsigned int wanted, bool require_deny, const struct kw_backend_wish *wish,
+	      struct kw_ruleset *rules, struct kw_choice *ret, char **reterr);
 void kw_choice_done(struct kw_choice *choice);
 
 #endif

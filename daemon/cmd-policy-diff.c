@@ -51,7 +51,9 @@ static void print_answer(const struct kw_diff_side *side)
 	fputs(kw_verdict_name(side->verdict), stdout);
 	if (side->error)
 		printf(" %s", kw_errno_name(side->error));
-	if (side->limit_events)
+	if (!side->limit_events && side->verdict > KW_ALLOW)
+		fputs(" (every event)", stdout);
+	else if (side->limit_events && side->limit_events != KW_LIMIT_EVENTS)
 		printf(" (at most %u events in %u s)", side->limit_events, side->limit_seconds);
 }
 

@@ -76,7 +76,9 @@ static void print_policy(const struct kw_policy *policy)
 		       kw_verdict_name(rule->verdict));
 		if (rule->error)
 			printf(" with %s", kw_errno_name(rule->error));
-		if (rule->limit_events)
+		if (!rule->limit_events && rule->verdict > KW_ALLOW)
+			fputs(", every event", stdout);
+		else if (rule->limit_events && rule->limit_events != KW_LIMIT_EVENTS)
 			printf(", at most %u events in %u s", rule->limit_events,
 			       rule->limit_seconds);
 		fputs("\n   ", stdout);

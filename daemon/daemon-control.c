@@ -16,6 +16,9 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.backend = kw_backend_id(backend),
 		.refuses = kw_backend_refuses(backend),
 		.pinned = kw_backend_pinned(backend),
+		.adopted = kw_backend_adopted(backend),
+		.attached_ns = kw_backend_mark(backend)->attached_ns,
+		.vms_max = kw_backend_mark(backend)->vms_max,
 		.pid = (uint32_t)getpid(),
 		.since_ns = d->since_ns,
 		.proved_ns = d->proved_ns,
@@ -60,10 +63,20 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 {
 	struct kw_daemon *d = userdata;
 	struct kw_status_exception exceptions[KW_GRANTED_MAX];
+	_cleanup_free_ struct kw_stats *stats = NULL;
+	_cleanup_free_ uint64_t *lost = NULL;
 	struct kw_status status;
+	int cpus;
 
 	(void)reterr;
 	kw_daemon_status(d, &status);
+	cpus = kw_backend_stats_by_cpu(d->choice.backend, &stats);
+	if (cpus > 0)
+		lost = calloc(cpus, sizeof(*lost));
+	for (int i = 0; lost && i < cpus; i++)
+		lost[i] = stats[i].lost;
+	status.lost_by_cpu = lost;
+	status.cpus = lost ? cpus : 0;
 	status.exceptions = exceptions;
 	status.exception_count = kw_daemon_exceptions(d, exceptions);
 	kw_backend_each_vm(d->choice.backend, count_vm, &status.vms);
@@ -146,7 +159,7 @@ static int answer_allow(void *userdata, const struct kw_allow *allow, struct kw_
 	kw_json_open_object(reply);
 	kw_json_member_unsigned(reply, "exception", id);
 	kw_json_member_time(reply, "until",
-			    kw_now_ns(CLOCK_REALTIME) + allow->seconds * 1000000000);
+			    kw_clock_ns(CLOCK_REALTIME) + allow->seconds * 1000000000);
 	kw_json_close_object(reply);
 	return 0;
 }

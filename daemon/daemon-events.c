@@ -8,14 +8,6 @@
 #include "names.h"
 #include "util.h"
 
-uint64_t kw_now_ns(clockid_t clock)
-{
-	struct timespec now = {};
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void kw_daemon_host_init(struct kw_daemon *d)
 {
 	_cleanup_close_ int fd = -1;
@@ -35,7 +27,7 @@ void kw_daemon_host_init(struct kw_daemon *d)
 /* The wall clock may be set at any time; events carry it as it is when they are written. */
 static void refresh_clock(struct kw_daemon *d)
 {
-	d->host.realtime_offset_ns = kw_now_ns(CLOCK_REALTIME) - kw_now_ns(CLOCK_BOOTTIME);
+	d->host.realtime_offset_ns = kw_clock_ns(CLOCK_REALTIME) - kw_clock_ns(CLOCK_BOOTTIME);
 }
 
 static void hand_on(struct kw_daemon *d)
@@ -58,6 +50,7 @@ static void flush(struct kw_daemon *d)
 			"kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
 			strerror(-r), (unsigned long long)kw_sink_failed(d->sink));
 	d->sink_failed = r < 0;
+	kw_backend_settle(d->choice.backend);
 }
 
 static void on_event(void *userdata, const struct kw_event *event)
@@ -82,7 +75,7 @@ void kw_daemon_event_begin(struct kw_daemon *d, const char *event)
 	kw_daemon_pump(d);
 	kw_json_reset(&d->line);
 	kw_render_own_event_begin(&d->line, event, kw_backend_next_seq(d->choice.backend),
-				  kw_now_ns(CLOCK_BOOTTIME), &d->host);
+				  kw_clock_ns(CLOCK_BOOTTIME), &d->host);
 }
 
 void kw_daemon_event_end(struct kw_daemon *d)
@@ -92,34 +85,28 @@ void kw_daemon_event_end(struct kw_daemon *d)
 	flush(d);
 }
 
-static void tell_lost(struct kw_daemon *d, uint64_t count, uint64_t total, const char *reason)
+static uint64_t total_lost(const struct kw_daemon *d)
 {
-	kw_daemon_event_begin(d, "lost");
-	kw_json_member_unsigned(&d->line, "count", count);
-	kw_json_member_unsigned(&d->line, "total", total);
-	kw_json_member_string(&d->line, "reason", reason);
-	kw_daemon_event_end(d);
-	d->lost_told = total;
-}
-
-void kw_daemon_tell_unheard(struct kw_daemon *d)
-{
-	uint64_t unheard = kw_backend_unheard(d->choice.backend);
 	struct kw_counters counters;
 
 	kw_backend_counters(d->choice.backend, &counters);
-	d->lost_told = counters.lost;
-	if (unheard)
-		tell_lost(d, unheard, counters.lost, "no-daemon");
+	return kw_counters_lost(&counters);
 }
 
 void kw_daemon_tell_lost(struct kw_daemon *d)
 {
-	struct kw_counters counters;
+	kw_backend_book_losses(d->choice.backend);
+	for (unsigned int loss = 0; loss < _KW_LOSS_MAX; loss++) {
+		uint64_t count = kw_backend_untold(d->choice.backend, loss);
 
-	kw_backend_counters(d->choice.backend, &counters);
-	if (counters.lost != d->lost_told)
-		tell_lost(d, counters.lost - d->lost_told, counters.lost, "ring-full");
+		if (!count)
+			continue;
+		kw_daemon_event_begin(d, "lost");
+		kw_json_member_unsigned(&d->line, "count", count);
+		kw_json_member_unsigned(&d->line, "total", total_lost(d));
+		kw_json_member_string(&d->line, "reason", kw_loss_name(loss));
+		kw_daemon_event_end(d);
+	}
 }
 
 static const struct kw_origin *origin_of(struct kw_daemon *d, const struct kw_limit_key *key)
@@ -136,7 +123,7 @@ static bool is_over(void *userdata, const struct kw_limit_key *key, const struct
 {
 	struct kw_daemon *d = userdata;
 	const struct kw_origin *origin = origin_of(d, key);
-	uint64_t age = kw_now_ns(CLOCK_BOOTTIME) - limit->since_ns;
+	uint64_t age = kw_clock_ns(CLOCK_BOOTTIME) - limit->since_ns;
 
 	/* Of rules long gone no further event comes. */
 	return !origin || age >= origin->limit_seconds * 1000000000ull;
@@ -186,7 +173,7 @@ static void on_gone(void *userdata, const struct kw_vm *vm)
 	struct kw_daemon *d = userdata;
 	bool es = vm->type == KW_TYPE_DEFAULT && (vm->flags & KW_VM_ES);
 	struct kw_event event = {
-		.time_ns = kw_now_ns(CLOCK_BOOTTIME),
+		.time_ns = kw_clock_ns(CLOCK_BOOTTIME),
 		.generation = d->generation,
 		.vm_id = vm->id,
 		.kind = KW_EVENT_VM_DESTROYED,

@@ -165,7 +165,7 @@ int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t 
 		.operation = strdup(allow->operation),
 		.reason = strdup(allow->reason),
 		.uid = allow->uid,
-		.until_ns = kw_now_ns(CLOCK_BOOTTIME) + allow->seconds * SECOND_NS,
+		.until_ns = kw_clock_ns(CLOCK_BOOTTIME) + allow->seconds * SECOND_NS,
 	};
 	r = granted->operation && granted->reason ? 0 : -ENOMEM;
 	if (r < 0) {
@@ -199,7 +199,7 @@ int kw_daemon_end_exception(struct kw_daemon *d, uint64_t id, char **reterr)
 
 void kw_daemon_expire(struct kw_daemon *d)
 {
-	uint64_t now = kw_now_ns(CLOCK_BOOTTIME);
+	uint64_t now = kw_clock_ns(CLOCK_BOOTTIME);
 	size_t i = 0;
 
 	while (i < d->granted_count) {

@@ -33,6 +33,7 @@ struct kw_daemon {
 	struct kw_manager *manager;
 	struct kw_sink *sink;
 
+	struct kw_ruleset *first; /* until it is in force */
 	struct kw_ruleset *generations[KW_GENERATIONS_KEPT]; /* by generation, modulo */
 	uint64_t generation; /* in force; 0: none yet */
 	char *policy_error; /* of the last reload, or NULL */
@@ -49,7 +50,7 @@ struct kw_daemon {
 	struct kw_proof proof;
 	uint64_t since_ns; /* CLOCK_REALTIME */
 	uint64_t proved_ns;
-	uint64_t lost_told; /* of the lost events, how many a "lost" event has told */
+	bool losing; /* the ring is full, or was when it was last drained */
 	bool sink_failed; /* told already */
 
 	struct kw_origin_host host;
@@ -57,8 +58,6 @@ struct kw_daemon {
 	char boot_id[64];
 	struct kw_json line; /* reused for each event */
 };
-
-uint64_t kw_now_ns(clockid_t clock);
 
 /* daemon-policy.c */
 
@@ -85,9 +84,7 @@ void kw_daemon_pump(struct kw_daemon *d);
 /* Begins an event of our own in d->line; the caller adds members and calls _end. */
 void kw_daemon_event_begin(struct kw_daemon *d, const char *event);
 void kw_daemon_event_end(struct kw_daemon *d);
-/* Tells of events that programs of an earlier daemon had for nobody. Once, at start. */
-void kw_daemon_tell_unheard(struct kw_daemon *d);
-/* Tells of events lost since the last time, if any. */
+/* Tells of events lost since the last time, by reason, if any. */
 void kw_daemon_tell_lost(struct kw_daemon *d);
 /* Tells how many events each rate limit held back, where no further one did. */
 void kw_daemon_tell_suppressed(struct kw_daemon *d);

@@ -62,6 +62,7 @@ void kw_daemon_forget_rules(struct kw_daemon *d)
 {
 	for (size_t i = 0; i < KW_GENERATIONS_KEPT; i++)
 		d->generations[i] = kw_ruleset_free(d->generations[i]);
+	d->first = kw_ruleset_free(d->first);
 	free(d->policy_error);
 	d->policy_error = NULL;
 	while (d->override_count)

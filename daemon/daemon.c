@@ -68,7 +68,7 @@ static int lock_pins(struct kw_daemon *d)
 {
 	int r;
 
-	if (!d->options->pin || kw_pins_check() < 0)
+	if (!d->options->pin || kw_pins_mount() < 0)
 		return KW_EXIT_OK;
 	r = kw_pins_lock(&d->pins_lock);
 	if (r == -EBUSY) {
@@ -88,17 +88,15 @@ static int lock_pins(struct kw_daemon *d)
 static int prepare(struct kw_daemon *d)
 {
 	const struct kw_options *options = d->options;
-	struct kw_ruleset *rules = NULL;
 	struct kw_diag diag = {};
 	int r;
 
-	r = kw_daemon_load(d, &rules, &diag);
+	r = kw_daemon_load(d, &d->first, &diag);
 	if (r < 0) {
 		kw_diag_print(&diag, stderr);
 		kw_diag_done(&diag);
 		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
 	}
-	kw_daemon_adopt_rules(d, rules);
 	if (geteuid() != 0) {
 		fprintf(stderr,
 			"kvmwardend: not root: loading BPF programs and using /dev/kvm need it\n");
@@ -125,12 +123,11 @@ static int prepare(struct kw_daemon *d)
 static int start(struct kw_daemon *d)
 {
 	const struct kw_options *options = d->options;
-	const struct kw_ruleset *rules = kw_daemon_rules(d, d->generation);
+	const struct kw_backend_wish wish = {options->pin, options->vms_max, options->full_refuses};
 	char *why = NULL;
 	int r;
 
-	r = kw_choose(options->backend, options->require_deny, options->pin, rules, &d->choice,
-		      &why);
+	r = kw_choose(options->backend, options->require_deny, &wish, d->first, &d->choice, &why);
 	tell_refusals(&d->choice);
 	if (r < 0) {
 		fprintf(stderr, "kvmwardend: %s; not enforcing anything\n",
@@ -138,6 +135,7 @@ static int start(struct kw_daemon *d)
 		free(why);
 		return exit_status_of(r);
 	}
+	kw_daemon_adopt_rules(d, TAKE_PTR(d->first));
 	r = kw_backend_leftovers(d->choice.backend);
 	if (r < 0)
 		fprintf(stderr,
@@ -147,22 +145,26 @@ static int start(struct kw_daemon *d)
 	r = kw_backend_prove(d->choice.backend, &d->proof);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot repeat the proof", r);
-	d->proved_ns = kw_now_ns(CLOCK_REALTIME);
+	d->proved_ns = kw_clock_ns(CLOCK_REALTIME);
 	d->since_ns = d->proved_ns;
 	kw_daemon_host_init(d);
 	r = kw_daemon_sweep(d, 1);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
-	kw_daemon_tell_unheard(d);
+	kw_daemon_tell_lost(d);
 	return KW_EXIT_OK;
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
+	struct kw_daemon *d = userdata;
+
 	(void)source;
 	(void)fd;
 	(void)revents;
-	kw_daemon_pump(userdata);
+	kw_daemon_pump(d);
+	/* There is room again: what found none is told before anything else. */
+	kw_daemon_tell_lost(d);
 	return 0;
 }
 
@@ -209,7 +211,7 @@ static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	passed = kw_backend_prove(d->choice.backend, &proof) == 0 && proof.passed;
 	if (passed)
-		d->proved_ns = kw_now_ns(CLOCK_REALTIME);
+		d->proved_ns = kw_clock_ns(CLOCK_REALTIME);
 	if (passed != d->proof.passed) {
 		fprintf(stderr, "kvmwardend: the proof %s\n",
 			passed ? "passes again" : "failed: our programs do not answer any more");
@@ -253,9 +255,11 @@ static void tell_started(struct kw_daemon *d)
 	struct kw_status status;
 
 	kw_daemon_status(d, &status);
-	fprintf(stderr, "kvmwardend: %s: backend %s, %zu policies, proved by the native%s entry\n",
+	fprintf(stderr,
+		"kvmwardend: %s: backend %s%s, %zu policies, proved by the native%s entry\n",
 		kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
-		rules->set.count, d->proof.entries[KW_ENTRY_COMPAT] ? " and the 32-bit" : "");
+		status.adopted ? ", adopted from an earlier daemon" : "", rules->set.count,
+		d->proof.entries[KW_ENTRY_COMPAT] ? " and the 32-bit" : "");
 	if (status.reason)
 		fprintf(stderr, "kvmwardend: warning: %s\n", status.reason);
 	kw_daemon_event_begin(d, "started");
@@ -264,6 +268,7 @@ static void tell_started(struct kw_daemon *d)
 	kw_json_member_unsigned(&d->line, "policies", rules->set.count);
 	kw_json_member_unsigned(&d->line, "generation", d->generation);
 	kw_json_member_bool(&d->line, "pinned", status.pinned);
+	kw_json_member_bool(&d->line, "adopted", status.adopted);
 	kw_daemon_event_end(d);
 	sd_notifyf(0, "READY=1\nSTATUS=%s, backend %s, %zu policies.",
 		   kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),

@@ -64,6 +64,7 @@ static const char *const event_kind_names[] = {
 	[KW_EVENT_VM_CREATED] = "vm-created",
 	[KW_EVENT_VM_DESTROYED] = "vm-destroyed",
 	[KW_EVENT_RACE] = "race",
+	[KW_EVENT_VMS_FULL] = "vms-full",
 };
 
 static const char *const mode_names[] = {

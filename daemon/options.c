@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "kvmwarden.h"
 #include "names.h"
 #include "util.h"
 
@@ -20,6 +21,8 @@ static const char help[] =
 	"  --events FILE       append events to FILE instead of standard output\n"
 	"  --json              events as JSON lines on a terminal, too\n"
 	"  --socket PATH       where to listen (default " KW_SOCKET_DEFAULT ")\n"
+	"  --vms-max N         VMs at a time that are known, 64 to 1048576 (default 65536)\n"
+	"  --on-full WHAT      to KVM_CREATE_VM beyond that: refuse (default), or audit\n"
 	"  --no-pin            stop enforcing when the daemon ends\n"
 	"  --help, --version\n"
 	"\n"
@@ -29,6 +32,9 @@ static const char help[] =
 	"Exit status: 0 ended as asked, 1 broken policy, 64 usage, 69 the kernel lacks\n"
 	"something, 71 system error, 77 not root.\n";
 
+#define VMS_MAX_LEAST 64
+#define VMS_MAX_MOST (1 << 20)
+
 enum {
 	OPT_BACKEND = 256,
 	OPT_REQUIRE,
@@ -37,6 +43,8 @@ enum {
 	OPT_JSON,
 	OPT_SOCKET,
 	OPT_NO_PIN,
+	OPT_VMS_MAX,
+	OPT_ON_FULL,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -49,6 +57,8 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPT_JSON},
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"no-pin", no_argument, NULL, OPT_NO_PIN},
+	{"vms-max", required_argument, NULL, OPT_VMS_MAX},
+	{"on-full", required_argument, NULL, OPT_ON_FULL},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{},
@@ -111,13 +121,28 @@ static int take(struct kw_options *options, int option, const char *value)
 	case OPT_NO_PIN:
 		options->pin = false;
 		return 0;
+	case OPT_VMS_MAX:
+		if (kw_parse_u32(value, VMS_MAX_MOST, &options->vms_max) < 0 ||
+		    options->vms_max < VMS_MAX_LEAST)
+			return usage("--vms-max takes a number from 64 to 1048576, not", value);
+		return 0;
+	case OPT_ON_FULL:
+		if (!kw_streq(value, "refuse") && !kw_streq(value, "audit"))
+			return usage("--on-full takes 'refuse' or 'audit', not", value);
+		options->full_refuses = kw_streq(value, "refuse");
+		return 0;
 	}
 	return KW_EXIT_USAGE;
 }
 
 int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_status)
 {
-	struct kw_options options = {.socket = KW_SOCKET_DEFAULT, .pin = true};
+	struct kw_options options = {
+		.socket = KW_SOCKET_DEFAULT,
+		.pin = true,
+		.vms_max = KW_VMS_MAX,
+		.full_refuses = true,
+	};
 	int option, status = 0;
 
 	while (!status && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct kw_options {
 	unsigned int backend; /* enum kw_backend_id; KW_BACKEND_NONE: the strongest that works */
@@ -13,6 +14,8 @@ struct kw_options {
 	const char *socket;
 	const char *events; /* file for events; NULL: stdout */
 	bool pin;
+	uint32_t vms_max; /* VMs at a time that are recorded */
+	bool full_refuses; /* beyond it KVM_CREATE_VM is refused, not only reported */
 	bool json; /* JSON lines even on a terminal */
 };
 

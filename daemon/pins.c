@@ -10,20 +10,33 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "util.h"
 
-const char *const kw_pins_shared[] = {"counters", "condemned", NULL};
+/* The names of the maps that all sets share. */
+static const char *const shared[] = {"counters", "condemned"};
 
-int kw_pins_check(void)
+static int check_bpffs(void)
 {
 	struct statfs fs;
 
 	if (statfs("/sys/fs/bpf", &fs) < 0)
 		return -errno;
 	return fs.f_type == BPF_FS_MAGIC ? 0 : -ENODEV;
+}
+
+int kw_pins_mount(void)
+{
+	int r = check_bpffs();
+
+	if (r != -ENODEV)
+		return r;
+	if (mount("bpf", "/sys/fs/bpf", "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
+		return -errno;
+	return check_bpffs();
 }
 
 /* The number an epoch's directory is named by, or 0 for anything else. */
@@ -84,21 +97,35 @@ void kw_pins_unlock(int lock)
 	close(lock);
 }
 
-/* Calls visit for each epoch's directory until it returns true. */
-static bool any_epoch(bool (*visit)(const char *path, const void *userdata), const void *userdata)
+static int compare_epochs(const struct dirent **a, const struct dirent **b)
 {
-	_cleanup_closedir_ DIR *dir = opendir(KW_PINS);
-	const struct dirent *entry;
-	char path[sizeof(KW_PINS) + NAME_MAX + 2];
+	uint64_t first = epoch_of((*a)->d_name), second = epoch_of((*b)->d_name);
 
-	while (dir && (entry = readdir(dir))) {
-		if (!epoch_of(entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", KW_PINS, entry->d_name);
-		if (visit(path, userdata))
-			return true;
+	return first < second ? 1 : first > second ? -1 : 0;
+}
+
+static int is_epoch(const struct dirent *entry)
+{
+	return epoch_of(entry->d_name) != 0;
+}
+
+int kw_pins_each_epoch(int (*visit)(const char *path, void *userdata), void *userdata)
+{
+	struct dirent **entries = NULL;
+	char path[sizeof(KW_PINS) + NAME_MAX + 2];
+	int count, r = 0;
+
+	count = scandir(KW_PINS, &entries, is_epoch, compare_epochs);
+	if (count < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (int i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, entries[i]->d_name);
+		if (r == 0)
+			r = visit(path, userdata);
+		free(entries[i]);
 	}
-	return false;
+	free(entries);
+	return r;
 }
 
 struct names {
@@ -106,7 +133,7 @@ struct names {
 	size_t count;
 };
 
-static bool has_program(const char *epoch, const void *userdata)
+static int has_program(const char *epoch, void *userdata)
 {
 	const struct names *names = userdata;
 	char path[PATH_MAX];
@@ -114,19 +141,19 @@ static bool has_program(const char *epoch, const void *userdata)
 	for (size_t i = 0; i < names->count; i++) {
 		snprintf(path, sizeof(path), "%s/%s", epoch, names->names[i]);
 		if (access(path, F_OK) == 0)
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 bool kw_pins_have_program(const char *const *names, size_t count)
 {
-	const struct names userdata = {.names = names, .count = count};
+	struct names userdata = {.names = names, .count = count};
 
-	return any_epoch(has_program, &userdata);
+	return kw_pins_each_epoch(has_program, &userdata) > 0;
 }
 
-static bool is_not_empty(const char *epoch, const void *userdata)
+static int is_not_empty(const char *epoch, void *userdata)
 {
 	_cleanup_closedir_ DIR *dir = opendir(epoch);
 	const struct dirent *entry;
@@ -134,16 +161,16 @@ static bool is_not_empty(const char *epoch, const void *userdata)
 	(void)userdata;
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
 bool kw_pins_exist(void)
 {
-	return any_epoch(is_not_empty, NULL);
+	return kw_pins_each_epoch(is_not_empty, NULL) > 0;
 }
 
-int kw_pins_new_epoch(char **ret)
+int kw_pins_new_epoch(char **ret, uint32_t *ret_number)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_free_ char *path = NULL;
@@ -166,6 +193,7 @@ int kw_pins_new_epoch(char **ret)
 	if (mkdir(path, 0700) < 0)
 		return -errno;
 	*ret = TAKE_PTR(path);
+	*ret_number = (uint32_t)(last + 1);
 	return 0;
 }
 
@@ -204,8 +232,8 @@ int kw_pins_remove_all(void)
 	r = kw_pins_remove_others(NULL);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; kw_pins_shared[i]; i++) {
-		snprintf(path, sizeof(path), "%s/%s", KW_PINS, kw_pins_shared[i]);
+	for (size_t i = 0; i < KW_ARRAY_SIZE(shared); i++) {
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, shared[i]);
 		if (unlink(path) < 0 && errno != ENOENT)
 			return -errno;
 	}

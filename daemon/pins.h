@@ -6,18 +6,17 @@
 #include <stdbool.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
- * KW_PINS/MAP             the maps that all sets share: kw_pins_shared
- * KW_PINS/EPOCH/PROGRAM   the links of one set; EPOCH counts up from 1
+ * KW_PINS/MAP             the maps that all sets share: counters, condemned
+ * KW_PINS/EPOCH/NAME      the links, maps and the mark of one set; EPOCH counts up from 1
  */
 #define KW_PINS "/sys/fs/bpf/kvmwarden"
+#define KW_PIN_PATH_MAX 512
 
-/* The names of the shared maps, in the object and in KW_PINS; ends in NULL. */
-extern const char *const kw_pins_shared[];
-
-/* -ENODEV when no bpffs is mounted at /sys/fs/bpf. */
-int kw_pins_check(void);
+/* Mounts a bpffs at /sys/fs/bpf unless there is one. */
+int kw_pins_mount(void);
 
 /*
  * Makes KW_PINS and takes its lock, which lasts as long as *ret is open: one
@@ -33,7 +32,10 @@ void kw_pins_unlock(int lock);
 bool kw_pins_have_program(const char *const *names, size_t count);
 
 /* Creates the directory of the next epoch; *ret (malloc()ed) is its path. */
-int kw_pins_new_epoch(char **ret);
+int kw_pins_new_epoch(char **ret, uint32_t *ret_number);
+
+/* Calls visit for each epoch, the latest first, until it returns other than 0; returns that. */
+int kw_pins_each_epoch(int (*visit)(const char *path, void *userdata), void *userdata);
 
 /* Removes all epochs but keep (a path, or NULL for all of them). */
 int kw_pins_remove_others(const char *keep);

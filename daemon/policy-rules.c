@@ -197,9 +197,10 @@ static int read_rate_limit(struct kw_yaml *yaml, void *target)
 	if (r < 0)
 		return r;
 	reader->limit = kw_yaml_mark(yaml);
-	if (parse_rate(text, &reader->rule) == 0)
+	if (kw_streq(text, "none") || parse_rate(text, &reader->rule) == 0)
 		return 0;
-	kw_diag_hint(yaml->diag, "such as 10/s, 100/min or 1000/h; at most %d", UINT16_MAX);
+	kw_diag_hint(yaml->diag, "such as 10/s, 100/min or 1000/h, at most %d; or none",
+		     UINT16_MAX);
 	return kw_yaml_error(yaml, reader->limit, "'%s' is no rate", text);
 }
 
@@ -331,6 +332,10 @@ int kw_policy_read_rule(struct kw_yaml *yaml, void *target)
 		return r;
 	if (rule.rule.verdict >= KW_DENY && !rule.rule.error)
 		rule.rule.error = EPERM;
+	if (rule.rule.verdict > KW_ALLOW && !rule.limit.line) {
+		rule.rule.limit_events = KW_LIMIT_EVENTS;
+		rule.rule.limit_seconds = KW_LIMIT_SECONDS;
+	}
 	r = check_reachable(yaml, reader, &rule);
 	if (r < 0)
 		return r;

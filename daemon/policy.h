@@ -24,7 +24,7 @@ struct kw_rule {
 	uint32_t states; /* one bit per enum kw_state */
 	uint8_t verdict; /* enum kw_verdict */
 	uint8_t error; /* errno for deny and kill; default EPERM */
-	uint16_t limit_events; /* at most so many events ... */
+	uint16_t limit_events; /* at most so many events (default KW_LIMIT_EVENTS) ... */
 	uint16_t limit_seconds; /* ... in this time; 0: no limit */
 	unsigned int line; /* where the rule starts, from 1 */
 };

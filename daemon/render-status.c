@@ -6,6 +6,30 @@
 #include "names.h"
 #include "util.h"
 
+uint64_t kw_counters_lost(const struct kw_counters *counters)
+{
+	uint64_t lost = 0;
+
+	for (unsigned int i = 0; i < _KW_LOSS_MAX; i++)
+		lost += counters->lost[i];
+	return lost;
+}
+
+const char *kw_loss_name(enum kw_loss loss)
+{
+	switch (loss) {
+	case KW_LOSS_RING:
+		return "ring-full";
+	case KW_LOSS_NO_DAEMON:
+		return "no-daemon";
+	case KW_LOSS_KILLED:
+		return "daemon-killed";
+	case _KW_LOSS_MAX:
+		break;
+	}
+	return "unknown";
+}
+
 const char *kw_enforcement_name(enum kw_enforcement enforcement)
 {
 	switch (enforcement) {
@@ -71,8 +95,9 @@ static void render_counters(struct kw_json *json, const struct kw_status *status
 	kw_json_member_unsigned(json, "checked", status->stats.checked);
 	kw_json_member_unsigned(json, "adopted", status->stats.adopted);
 	kw_json_member_unsigned(json, "events", status->counters.seq);
-	kw_json_member_unsigned(json, "events_lost", status->counters.lost);
+	kw_json_member_unsigned(json, "events_lost", kw_counters_lost(&status->counters));
 	kw_json_member_unsigned(json, "vms_full", status->counters.vms_full);
+	kw_json_member_unsigned(json, "vms_refused", status->counters.vms_refused);
 	kw_json_member_unsigned(json, "no_memory", status->counters.no_memory);
 	kw_json_member_unsigned(json, "missed", status->missed);
 	kw_json_member_unsigned(json, "suppressed", status->stats.suppressed);
@@ -82,6 +107,20 @@ static void render_counters(struct kw_json *json, const struct kw_status *status
 	kw_json_member_unsigned(json, "clients_refused", status->clients_refused);
 	kw_json_member_unsigned(json, "followers_lost", status->followers_lost);
 	kw_json_member_unsigned(json, "events_unwritten", status->events_unwritten);
+	kw_json_close_object(json);
+}
+
+/* By reason, and what found no room in the ring by CPU. */
+static void render_lost(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_object(json);
+	for (unsigned int i = 0; i < _KW_LOSS_MAX; i++)
+		kw_json_member_unsigned(json, kw_loss_name(i), status->counters.lost[i]);
+	kw_json_key(json, "ring-full-by-cpu");
+	kw_json_open_array(json);
+	for (size_t i = 0; i < status->cpus; i++)
+		kw_json_unsigned(json, status->lost_by_cpu[i]);
+	kw_json_close_array(json);
 	kw_json_close_object(json);
 }
 
@@ -141,11 +180,14 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	kw_json_member_string(json, "backend", kw_backend_name(status->backend));
 	kw_json_member_bool(json, "refuses", status->refuses);
 	kw_json_member_bool(json, "pinned", status->pinned);
+	kw_json_member_bool(json, "adopted", status->adopted);
+	member_time_or_null(json, "attached", status->attached_ns);
 	kw_json_member_unsigned(json, "pid", status->pid);
 	member_time_or_null(json, "since", status->since_ns);
 	kw_json_key(json, "proof");
 	render_proof(json, status);
 	kw_json_member_unsigned(json, "vms", status->vms);
+	kw_json_member_unsigned(json, "vms_max", status->vms_max);
 	kw_json_key(json, "generation");
 	if (status->rules)
 		kw_json_unsigned(json, status->rules->generation);
@@ -160,6 +202,8 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	render_exceptions(json, status);
 	kw_json_key(json, "counters");
 	render_counters(json, status);
+	kw_json_key(json, "lost");
+	render_lost(json, status);
 	kw_json_key(json, "refusals");
 	render_refusals(json, status);
 	kw_json_close_object(json);

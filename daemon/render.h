@@ -72,6 +72,9 @@ struct kw_status {
 	unsigned int backend;
 	bool refuses; /* the backend can refuse */
 	bool pinned;
+	bool adopted; /* the programs are those of an earlier daemon */
+	uint64_t attached_ns; /* CLOCK_REALTIME: since when they are in force */
+	uint32_t vms_max;
 	uint32_t pid;
 	uint64_t since_ns; /* CLOCK_REALTIME */
 	uint64_t proved_ns; /* CLOCK_REALTIME of the last proof, 0: none */
@@ -80,6 +83,8 @@ struct kw_status {
 	uint64_t vms;
 	struct kw_counters counters;
 	struct kw_stats stats; /* summed over the CPUs */
+	const uint64_t *lost_by_cpu; /* of this set of programs; borrowed */
+	size_t cpus;
 	uint64_t missed; /* runs of our programs the kernel skipped (recursion_misses) */
 	const struct kw_backend_refusal *refusals;
 	size_t refusal_count;
@@ -94,6 +99,11 @@ struct kw_status {
 	uint64_t followers_lost; /* events that slow followers missed */
 	uint64_t events_unwritten; /* events that --events FILE could not take */
 };
+
+/* All events that were lost, for whatever reason. */
+uint64_t kw_counters_lost(const struct kw_counters *counters);
+/* Of a loss, as in the events. */
+const char *kw_loss_name(enum kw_loss loss);
 
 /* "enforcing", "auditing", ... */
 const char *kw_enforcement_name(enum kw_enforcement enforcement);

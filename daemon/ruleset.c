@@ -143,12 +143,16 @@ static unsigned int family_of(unsigned int parent)
 	return KW_FAMILY_NONE;
 }
 
-/* Is there anything to decide about this ioctl? The canary always needs its slot. */
+/*
+ * Is there anything to decide about this ioctl? The canary always needs its slot, and a
+ * VM that there is no room for is refused without a rule.
+ */
 static bool needs_slot(const struct kw_table *table, unsigned int index)
 {
 	const struct kw_operation *operation;
 
-	if (index == KW_OP_CANARY || kw_ruleset_has_verdict(table, index))
+	if (index == KW_OP_CANARY || index == KW_OP_CREATE_VM ||
+	    kw_ruleset_has_verdict(table, index))
 		return true;
 	for (unsigned int i = 0; (operation = kw_operation(i)); i++)
 		if (operation->family && operation->parent == index &&
@@ -273,6 +277,12 @@ int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw
 	*set = (struct kw_policy_set){};
 	*ret = rs;
 	return 0;
+}
+
+void kw_ruleset_renumber(struct kw_ruleset *rs, uint64_t generation)
+{
+	rs->generation = generation;
+	rs->table->generation = generation;
 }
 
 void kw_ruleset_retire(struct kw_ruleset *rs)

@@ -20,6 +20,8 @@ struct kw_ruleset {
  */
 int kw_ruleset_compile(struct kw_policy_set *set, uint64_t generation, struct kw_ruleset **ret,
 		       struct kw_diag *reterr);
+/* Gives a set that is not in force yet another generation. */
+void kw_ruleset_renumber(struct kw_ruleset *rs, uint64_t generation);
 /* Lets the table go. Names can still be looked up; nothing else may be asked of it. */
 void kw_ruleset_retire(struct kw_ruleset *rs);
 struct kw_ruleset *kw_ruleset_free(struct kw_ruleset *rs); /* returns NULL; NULL is fine */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KW_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -87,6 +88,14 @@ __attribute__((format(printf, 3, 4))) static inline int kw_fail(int error, char 
 		*reterr = NULL;
 	va_end(args);
 	return error;
+}
+
+static inline uint64_t kw_clock_ns(clockid_t clock)
+{
+	struct timespec now = {};
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 /*

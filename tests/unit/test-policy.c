@@ -166,7 +166,10 @@ static void both_sides(void **state)
 
 static void rates(void **state)
 {
-	static const uint16_t expected[][2] = {{1, 1}, {100, 60}, {65535, 3600}, {0, 0}};
+	static const uint16_t expected[][2] = {
+		{1, 1}, {100, 60}, {65535, 3600}, {KW_LIMIT_EVENTS, KW_LIMIT_SECONDS},
+		{0, 0}, {0, 0},
+	};
 	_cleanup_(kw_policy_set_done) struct kw_policy_set set = {};
 	const struct kw_policy *p = read_good("rate-limits.yaml", &set);
 

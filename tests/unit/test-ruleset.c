@@ -62,7 +62,8 @@ static void empty_set(void **state)
 	(void)state;
 	assert_int_equal(rs->table->generation, 7);
 	assert_int_equal(rs->table->policies, 0);
-	assert_int_equal(used_slots(rs->table), 1);
+	assert_int_equal(used_slots(rs->table), 2);
+	assert_int_equal(find(rs->table, KW_CMD_CREATE_VM)->operation, KW_OP_CREATE_VM);
 	assert_int_equal(find(rs->table, KW_CMD_CANARY)->operation, KW_OP_CANARY);
 	assert_false(kw_ruleset_denies(rs));
 	assert_null(kw_ruleset_policy(rs, 0));
@@ -110,7 +111,7 @@ static void only_what_is_named(void **state)
 			   "  - {operations: [KVM_SMI], verdict: allow}\n");
 
 	(void)state;
-	assert_int_equal(used_slots(rs->table), 2);
+	assert_int_equal(used_slots(rs->table), 3);
 	assert_non_null(find(rs->table, 0x0000ae9a));
 	assert_null(find(rs->table, 0x0000aeb7));
 	assert_null(find(rs->table, 0x0000ae81));
@@ -284,7 +285,7 @@ static void family_slots(void **state)
 	const struct kw_table *table = rs->table;
 
 	(void)state;
-	assert_int_equal(used_slots(table), 3);
+	assert_int_equal(used_slots(table), 4);
 	assert_int_equal(find(table, KW_CMD_CANARY)->family, KW_FAMILY_NONE);
 	assert_int_equal(find(table, KW_CMD_RUN)->family, KW_FAMILY_RUN);
 	assert_int_equal(find(table, 0xc008aeba)->family, KW_FAMILY_SEV);
@@ -387,7 +388,8 @@ static void rate_limits(void **state)
 	(void)state;
 	assert_int_equal(origins[KW_STATE_SEALED][0].limit_events, 5);
 	assert_int_equal(origins[KW_STATE_SEALED][0].limit_seconds, 60);
-	assert_int_equal(origins[KW_STATE_BUILDING][0].limit_seconds, 0);
+	assert_int_equal(origins[KW_STATE_BUILDING][0].limit_events, KW_LIMIT_EVENTS);
+	assert_int_equal(origins[KW_STATE_BUILDING][0].limit_seconds, KW_LIMIT_SECONDS);
 }
 
 /* The shipped policies, by a second, independent statement of what they say. */
