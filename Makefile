@@ -21,6 +21,9 @@ SUBMAKE = $(MAKE) --no-print-directory -j$(shell nproc) $(if $(filter 1,$(V)),,-
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CPPFLAGS += -D_GNU_SOURCE -DKW_VERSION='"$(VERSION)"' -Ibpf -Idaemon -I$(BUILD)/bpf
+# Set for a second build, whose programs cannot share records with these: see OTHER.
+LAYOUT ?=
+CPPFLAGS += $(LAYOUT)
 CFLAGS ?= -O2 -g
 KW_CFLAGS := -std=gnu11 $(WARN) -fPIE -fstack-protector-strong -fstack-clash-protection
 KW_LDFLAGS := -pie -Wl,-z,relro,-z,now
@@ -56,7 +59,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
-	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/cost $(BUILD)/tests/cells
+	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/hammer $(BUILD)/tests/cost $(BUILD)/tests/cells
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -127,6 +130,11 @@ $(BUILD)/libkvmwarden-sane.a: $(SANE_OBJECTS)
 $(BUILD)/kvmwardend: $(BUILD)/daemon/main-daemon.o $(BUILD)/libkvmwarden.a
 	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What an upgrade is tested with.
+OTHER := $(BUILD)/other/kvmwardend
+$(OTHER): $(wildcard bpf/* daemon/*)
+	$(Q)$(SUBMAKE) BUILD=$(BUILD)/other LAYOUT=-DKW_OTHER_LAYOUT CFLAGS=-O1 $@
+
 $(BUILD)/kvmwarden: $(BUILD)/daemon/main-cli.o $(BUILD)/libkvmwarden.a
 	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -134,7 +142,7 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
-$(addprefix $(BUILD)/tests/,queue race fire): $(BUILD)/tests/%: tests/hostile/%.c
+$(addprefix $(BUILD)/tests/,queue race fire hammer): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -o $@ $<
 
@@ -194,7 +202,7 @@ demo: deps-test
 # --- tests ------------------------------------------------------------------
 
 check check-unit check-host check-guest check-long: deps-test
-	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict))
+	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-guest check-long,$@),$(OTHER)) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict))
 	$(Q)tests/run $(@:check-%=%)
 
 fuzz: deps-test

@@ -160,13 +160,15 @@ void kw_backend_book_feed(struct kw_backend *b, unsigned int number)
 	b->counters->lost[KW_LOSS_NO_DAEMON] += unread;
 }
 
-uint64_t kw_backend_untold(struct kw_backend *b, enum kw_loss loss)
+uint64_t kw_backend_untold(const struct kw_backend *b, enum kw_loss loss)
 {
-	uint64_t lost = __atomic_load_n(&b->counters->lost[loss], __ATOMIC_RELAXED);
-	uint64_t untold = lost - b->counters->told[loss];
+	return __atomic_load_n(&b->counters->lost[loss], __ATOMIC_RELAXED) -
+	       b->counters->told[loss];
+}
 
-	b->counters->told[loss] = lost;
-	return untold;
+void kw_backend_told(struct kw_backend *b, enum kw_loss loss, uint64_t count)
+{
+	b->counters->told[loss] += count;
 }
 
 uint64_t kw_backend_next_seq(struct kw_backend *b)

@@ -230,6 +230,42 @@ bool kw_backend_pinned(const struct kw_backend *b)
 	return true;
 }
 
+static int read_epoch(const char *epoch, void *userdata)
+{
+	struct kw_pinned *pinned = userdata;
+	const char *name;
+
+	if (kw_backend_read_mark(epoch, &pinned->mark) < 0)
+		return 0;
+	for (unsigned int i = 0; (name = kw_backend_hook(i)); i++) {
+		_cleanup_close_ int fd = pinned->mark.hooks & 1ull << i ? get(epoch, name) : -1;
+
+		pinned->programs += fd >= 0;
+	}
+	return 1;
+}
+
+int kw_backend_read_pinned(struct kw_pinned *ret)
+{
+	_cleanup_close_ int fd = get(KW_PINS, kw_map_names[KW_MAP_COUNTERS]);
+	struct kw_pinned pinned = {};
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return -errno;
+	if (info.value_size != sizeof(pinned.counters))
+		return -EUCLEAN;
+	if (bpf_map_lookup_elem(fd, &zero, &pinned.counters) < 0)
+		return -errno;
+	if (kw_pins_each_epoch(read_epoch, &pinned) <= 0)
+		return -ENOENT;
+	*ret = pinned;
+	return 0;
+}
+
 /* NULL when it cannot be mapped; the size is the value's. */
 static void *map_value(int fd, size_t size)
 {

@@ -54,6 +54,16 @@ bool kw_backend_adopted(const struct kw_backend *backend);
 const struct kw_mark *kw_backend_mark(const struct kw_backend *backend);
 /* Which set an epoch's directory holds; -ENOENT: it is not complete. */
 int kw_backend_read_mark(const char *epoch, struct kw_mark *ret);
+
+/* What the kernel says of the latest complete set, whether a daemon runs or not. */
+struct kw_pinned {
+	struct kw_mark mark;
+	unsigned int programs; /* that are pinned, of those it should have */
+	struct kw_counters counters;
+};
+
+/* -ENOENT: there is none. */
+int kw_backend_read_pinned(struct kw_pinned *ret);
 /* 0, or -errno of the removal of what an earlier daemon pinned: that is still in force, too. */
 int kw_backend_leftovers(const struct kw_backend *backend);
 
@@ -88,8 +98,12 @@ void kw_backend_settle(struct kw_backend *backend);
 /* Counts as lost what sets that are gone wrote and nobody will read. */
 void kw_backend_book_losses(struct kw_backend *backend);
 
-/* Of the lost events, those that no "lost" event told of; they count as told from now on. */
-uint64_t kw_backend_untold(struct kw_backend *backend, enum kw_loss loss);
+/*
+ * Of the lost events, those that no "lost" event told of; and that one was written. In
+ * this order: a daemon that is killed in between leaves them to be told twice.
+ */
+uint64_t kw_backend_untold(const struct kw_backend *backend, enum kw_loss loss);
+void kw_backend_told(struct kw_backend *backend, enum kw_loss loss, uint64_t count);
 
 /* Takes the next sequence number, for an event that the daemon makes. */
 uint64_t kw_backend_next_seq(struct kw_backend *backend);

@@ -96,19 +96,63 @@ static int print_json(const struct kw_kernel_facts *facts, const struct kw_check
 	return r;
 }
 
+static const char *by_entry(json_t *proof, const char *entry)
+{
+	json_t *value = json_object_get(proof, entry);
+
+	return json_is_null(value)   ? "not there on this kernel"
+	       : json_is_true(value) ? "answered by our programs"
+				     : "NOT answered by our programs";
+}
+
+/* Not what could be, but what is: the daemon tries its canary now. */
+static int prove(const struct kw_cli *cli)
+{
+	json_t *reply = NULL, *status, *proof;
+	bool passed, refuses;
+	int r;
+
+	r = kw_client_ask_or_complain(cli, "Prove", NULL, &reply);
+	if (r != KW_EXIT_OK)
+		return r;
+	status = json_object_get(reply, "status");
+	proof = json_object_get(status, "proof");
+	refuses = json_is_true(json_object_get(status, "refuses"));
+	passed = json_is_true(json_object_get(proof, "native")) &&
+		 !json_is_false(json_object_get(proof, "compat"));
+	if (cli->json)
+		r = kw_client_print_json(proof);
+	else
+		printf("native entry  %s\n32-bit entry  %s\n%s: the %s backend %s\n",
+		       by_entry(proof, "native"), by_entry(proof, "compat"),
+		       passed ? "proved" : "NOT proved", kw_text_member(status, "backend"),
+		       !passed	 ? "does not do what it should"
+		       : refuses ? "refuses"
+				 : "sees what is asked, and cannot refuse it");
+	json_decref(reply);
+	return r != KW_EXIT_OK ? r : passed && refuses ? KW_EXIT_OK : KW_EXIT_FINDING;
+}
+
 int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{}};
+	static const struct option options[] = {{"prove", no_argument, NULL, 'p'}, {}};
 	struct kw_kernel_facts facts;
 	struct kw_checks checks;
 	unsigned int backend;
 	int r;
 
+	bool wants_proof = false;
+
 	optind = 0;
-	if (getopt_long(argc, argv, "", options, NULL) >= 0)
-		return KW_EXIT_USAGE;
+	while ((r = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (r != 'p')
+			return KW_EXIT_USAGE;
+		wants_proof = true;
+	}
 	if (optind < argc)
 		return kw_cli_unexpected("doctor", argv[optind]);
+	if (wants_proof)
+		return prove(cli);
 	kw_kernel_facts_gather("", &facts);
 	if (geteuid() == 0)
 		kw_kernel_facts_try_load(&facts);

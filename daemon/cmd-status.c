@@ -5,8 +5,11 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "backend.h"
 #include "cli.h"
 #include "client.h"
+#include "names.h"
+#include "render.h"
 #include "text.h"
 #include "util.h"
 
@@ -104,6 +107,11 @@ static void add_daemon(struct kw_text_table *table, json_t *status)
 	kw_text_table_addf(table, "kvmwardend %s, pid %" JSON_INTEGER_FORMAT ", since %s",
 			   kw_text_member(status, "daemon_version"),
 			   json_integer_value(json_object_get(status, "pid")), since);
+	if (!json_is_true(json_object_get(status, "adopted")))
+		return;
+	kw_text_time(kw_text_member(status, "attached"), false, since);
+	kw_text_table_add(table, "programs");
+	kw_text_table_addf(table, "of an earlier daemon, in force since %s", since);
 }
 
 static void add_policies(struct kw_text_table *table, json_t *status)
@@ -171,13 +179,29 @@ static void add_after(struct kw_text_table *table, json_t *status)
 	}
 }
 
+/* Each reason for which there were any. */
+static void add_losses(struct kw_text_table *table, json_t *status)
+{
+	json_t *count;
+	const char *reason;
+
+	json_object_foreach (json_object_get(status, "lost"), reason, count) {
+		if (!json_is_integer(count) || json_integer_value(count) == 0)
+			continue;
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " of them: %s",
+				   json_integer_value(count), reason);
+	}
+}
+
 static void add_counts(struct kw_text_table *table, json_t *status)
 {
 	json_int_t lost = counter(status, "events_lost");
 
 	kw_text_table_add(table, "VMs");
-	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT,
-			   json_integer_value(json_object_get(status, "vms")));
+	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " of at most %" JSON_INTEGER_FORMAT,
+			   json_integer_value(json_object_get(status, "vms")),
+			   json_integer_value(json_object_get(status, "vms_max")));
 	kw_text_table_add(table, "ioctls");
 	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " checked", counter(status, "checked"));
 	kw_text_table_add(table, "events");
@@ -187,6 +211,7 @@ static void add_counts(struct kw_text_table *table, json_t *status)
 	else
 		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " LOST",
 				   counter(status, "events"), lost);
+	add_losses(table, status);
 }
 
 /* Things that should not have happened; each is shown only when it did. */
@@ -198,14 +223,23 @@ static void add_troubles(struct kw_text_table *table, json_t *status)
 		{"races", "callers killed: KVM was given something else than the hooks were shown"},
 		{"unreadable", "commands in memory that could not be read, decided strictly"},
 		{"missed", "runs of our programs that the kernel skipped: ioctls not checked"},
-		{"vms_full", "VMs without a record: the table is full"},
+		{"vms_full", "times a VM had no record: the table is full"},
+		{"vms_refused", "VMs beyond the limit that were asked for"},
 		{"no_memory", "decisions without the caller's identity: all policies applied"},
 		{"clients_refused", "connections refused: too many at once"},
 		{"followers_lost", "events that slow followers missed"},
 		{"events_unwritten", "events that could not be written to the event file"},
 	};
+	json_int_t unknown = json_integer_value(json_object_get(status, "vms_unknown"));
 	size_t i;
 
+	if (unknown) {
+		kw_text_table_add(table, "trouble");
+		kw_text_table_addf(table,
+				   "%" JSON_INTEGER_FORMAT
+				   " VMs of a type that is not known: every policy applies to them",
+				   unknown);
+	}
 	for (i = 0; i < KW_ARRAY_SIZE(troubles); i++) {
 		json_int_t count = counter(status, troubles[i].counter);
 
@@ -248,14 +282,6 @@ static int print_page(json_t *status)
 	return r < 0 ? KW_EXIT_OS : KW_EXIT_OK;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
 /*
  * Asks until the daemon enforces, or says that it can only report, or time is
  * up. The last answer is what counts.
@@ -263,9 +289,9 @@ static uint64_t now_ns(void)
 static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
-	const uint64_t start = now_ns();
+	const uint64_t start = kw_clock_ns(CLOCK_MONOTONIC);
 
-	while (now_ns() - start < wait_ns) {
+	while (kw_clock_ns(CLOCK_MONOTONIC) - start < wait_ns) {
 		_cleanup_free_ char *sentence = NULL;
 		json_t *status = NULL;
 		int r;
@@ -279,6 +305,36 @@ static int ask(const struct kw_cli *cli, uint64_t wait_ns, json_t **ret)
 		nanosleep(&pause, NULL);
 	}
 	return kw_client_ask_or_complain(cli, "GetStatus", NULL, ret);
+}
+
+/* No daemon: what the kernel itself says of the set that is pinned. Takes root. */
+static void print_pinned(const struct kw_cli *cli)
+{
+	const char *backend;
+	struct kw_pinned pinned;
+	char since[KW_TEXT_TIME_MAX];
+	time_t seconds;
+	struct tm tm;
+
+	if (kw_backend_read_pinned(&pinned) < 0)
+		return;
+	backend = kw_backend_name(pinned.mark.backend);
+	if (cli->json) {
+		_cleanup_(json_decref_cleanup) json_t *json = json_pack(
+			"{s:n, s:s, s:s, s:i, s:I, s:I, s:I}", "daemon_version", "enforcement",
+			"unattended", "backend", backend, "programs", (int)pinned.programs,
+			"generation", (json_int_t)pinned.counters.generation, "events",
+			(json_int_t)pinned.counters.seq, "events_lost",
+			(json_int_t)kw_counters_lost(&pinned.counters));
+
+		kw_client_print_json(json);
+		return;
+	}
+	seconds = (time_t)(pinned.mark.attached_ns / 1000000000);
+	strftime(since, sizeof(since), "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &tm));
+	printf("unattended: %u programs of the %s backend are pinned, in force since %s, with "
+	       "generation %" PRIu64 " of the policies; no daemon writes their events\n",
+	       pinned.programs, backend, since, (uint64_t)pinned.counters.generation);
 }
 
 int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv)
@@ -300,8 +356,10 @@ int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv)
 	if (optind < argc)
 		return kw_cli_unexpected("status", argv[optind]);
 	r = ask(cli, wait_seconds * 1000000000, &status);
-	if (r != KW_EXIT_OK)
+	if (r != KW_EXIT_OK) {
+		print_pinned(cli);
 		return r;
+	}
 	r = cli->json ? kw_client_print_json(status) : print_page(status);
 	if (r != KW_EXIT_OK)
 		return r;

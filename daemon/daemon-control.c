@@ -42,6 +42,9 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		status.enforcement = KW_DEGRADED;
 		status.reason =
 			"the last proof failed: a canary ioctl was not answered by our programs";
+	} else if (d->options->pin && !status.pinned) {
+		status.enforcement = KW_DEGRADED;
+		status.reason = "pins of ours are gone: what is in force ends with the daemon";
 	} else if (!status.refuses && kw_ruleset_denies(rules)) {
 		status.enforcement = KW_AUDITING;
 		status.reason = "policies in force say deny, which this backend cannot do: "
@@ -52,10 +55,10 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 
 static int count_vm(void *userdata, const struct kw_vm *vm)
 {
-	uint64_t *count = userdata;
+	struct kw_status *status = userdata;
 
-	(void)vm;
-	(*count)++;
+	status->vms++;
+	status->vms_unknown += vm->type == KW_TYPE_UNKNOWN;
 	return 0;
 }
 
@@ -79,9 +82,15 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 	status.cpus = lost ? cpus : 0;
 	status.exceptions = exceptions;
 	status.exception_count = kw_daemon_exceptions(d, exceptions);
-	kw_backend_each_vm(d->choice.backend, count_vm, &status.vms);
+	kw_backend_each_vm(d->choice.backend, count_vm, &status);
 	kw_render_status(reply, &status);
 	return 0;
+}
+
+static int answer_prove(void *userdata, struct kw_json *reply, char **reterr)
+{
+	kw_daemon_prove(userdata);
+	return answer_status(userdata, reply, reterr);
 }
 
 struct listing {
@@ -185,6 +194,7 @@ static int answer_unload(void *userdata, struct kw_json *reply, char **reterr)
 	kw_daemon_event_begin(d, "unloaded");
 	kw_daemon_event_end(d);
 	r = kw_backend_unload(d->choice.backend);
+	kw_daemon_forget_state(d);
 	sd_event_exit(d->loop, 0);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot remove all pins: %s", strerror(-r));
@@ -195,6 +205,7 @@ static int answer_unload(void *userdata, struct kw_json *reply, char **reterr)
 
 const struct kw_manager_ops kw_daemon_ops = {
 	.status = answer_status,
+	.prove = answer_prove,
 	.vms = answer_vms,
 	.reload = answer_reload,
 	.set_mode = answer_set_mode,

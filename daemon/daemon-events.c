@@ -106,6 +106,7 @@ void kw_daemon_tell_lost(struct kw_daemon *d)
 		kw_json_member_unsigned(&d->line, "total", total_lost(d));
 		kw_json_member_string(&d->line, "reason", kw_loss_name(loss));
 		kw_daemon_event_end(d);
+		kw_backend_told(d->choice.backend, loss, count);
 	}
 }
 

@@ -9,28 +9,12 @@
 
 /*
  * The kernel lets an exception end by itself, by the time that stands in the map;
- * what is here is the memory of who granted it and why. It is gone with the
- * daemon, and the next one's programs begin without exceptions.
+ * what is here is the memory of who granted it and why. A daemon that adopts the
+ * programs goes on with both; where they were replaced exceptions are over, as VMs
+ * have other numbers there.
  */
 
 #define SECOND_NS 1000000000ull
-
-struct kw_granted {
-	uint64_t id;
-	uint64_t vm;
-	char *operation; /* as it was named: an operation or a group */
-	char *reason;
-	uint32_t uid;
-	uint64_t until_ns; /* CLOCK_BOOTTIME */
-	uint64_t uses;
-};
-
-static void granted_done(struct kw_granted *granted)
-{
-	free(granted->operation);
-	free(granted->reason);
-	*granted = (struct kw_granted){};
-}
 
 /* Puts into the set what a name stands for: with an ioctl all that share it. */
 static int expand(const char *name, bool *set, char **reterr)
@@ -135,8 +119,11 @@ static void end(struct kw_daemon *d, struct kw_granted *granted, const char *why
 	kw_json_member_unsigned(&d->line, "uses", granted->uses);
 	kw_json_member_string(&d->line, "why", why);
 	kw_daemon_event_end(d);
-	granted_done(granted);
-	*granted = d->granted[--d->granted_count];
+	kw_granted_done(granted);
+	d->handover.granted_count--;
+	*granted = d->handover.granted[d->handover.granted_count];
+	d->handover.granted[d->handover.granted_count] = (struct kw_granted){};
+	kw_daemon_save(d);
 }
 
 int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t *ret_id,
@@ -152,15 +139,11 @@ int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t 
 	if (!vm_lives(d, allow->vm))
 		return kw_fail(-ENOENT, reterr, "there is no VM %llu; 'kvmwarden vms' lists them",
 			       (unsigned long long)allow->vm);
-	if (d->granted_count >= KW_GRANTED_MAX)
+	if (d->handover.granted_count >= KW_GRANTED_MAX)
 		return kw_fail(-E2BIG, reterr, "there are %d exceptions already", KW_GRANTED_MAX);
-	if (!d->granted)
-		d->granted = calloc(KW_GRANTED_MAX, sizeof(*d->granted));
-	if (!d->granted)
-		return -ENOMEM;
-	granted = &d->granted[d->granted_count];
+	granted = &d->handover.granted[d->handover.granted_count];
 	*granted = (struct kw_granted){
-		.id = ++d->last_exception,
+		.id = ++d->handover.last_exception,
 		.vm = allow->vm,
 		.operation = strdup(allow->operation),
 		.reason = strdup(allow->reason),
@@ -169,10 +152,10 @@ int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t 
 	};
 	r = granted->operation && granted->reason ? 0 : -ENOMEM;
 	if (r < 0) {
-		granted_done(granted);
+		kw_granted_done(granted);
 		return r;
 	}
-	d->granted_count++;
+	d->handover.granted_count++;
 	/* The audit trail first: what nobody can read of must not be in force. */
 	kw_daemon_event_begin(d, "exception-granted");
 	describe(d, granted);
@@ -183,15 +166,16 @@ int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t 
 		return kw_fail(r, reterr, "cannot write the exception: %s", strerror(-r));
 	}
 	*ret_id = granted->id;
+	kw_daemon_save(d);
 	return 0;
 }
 
 int kw_daemon_end_exception(struct kw_daemon *d, uint64_t id, char **reterr)
 {
-	for (size_t i = 0; i < d->granted_count; i++) {
-		if (d->granted[i].id != id)
+	for (size_t i = 0; i < d->handover.granted_count; i++) {
+		if (d->handover.granted[i].id != id)
 			continue;
-		end(d, &d->granted[i], "revoked");
+		end(d, &d->handover.granted[i], "revoked");
 		return 0;
 	}
 	return kw_fail(-ENOENT, reterr, "there is no exception %llu", (unsigned long long)id);
@@ -202,22 +186,45 @@ void kw_daemon_expire(struct kw_daemon *d)
 	uint64_t now = kw_clock_ns(CLOCK_BOOTTIME);
 	size_t i = 0;
 
-	while (i < d->granted_count) {
-		if (d->granted[i].until_ns <= now)
-			end(d, &d->granted[i], "expired");
-		else if (!vm_lives(d, d->granted[i].vm))
-			end(d, &d->granted[i], "the VM is gone");
+	while (i < d->handover.granted_count) {
+		if (d->handover.granted[i].until_ns <= now)
+			end(d, &d->handover.granted[i], "expired");
+		else if (!vm_lives(d, d->handover.granted[i].vm))
+			end(d, &d->handover.granted[i], "the VM is gone");
 		else
 			i++;
 	}
 }
 
-void kw_daemon_forget_exceptions(struct kw_daemon *d)
+struct reconciling {
+	struct kw_daemon *daemon;
+	bool in_force[KW_GRANTED_MAX];
+};
+
+static int reconcile_entry(void *userdata, const struct kw_exception_key *key,
+			   const struct kw_exception *exception)
 {
-	while (d->granted_count)
-		granted_done(&d->granted[--d->granted_count]);
-	free(d->granted);
-	d->granted = NULL;
+	struct reconciling *r = userdata;
+
+	(void)key;
+	for (size_t i = 0; i < r->daemon->handover.granted_count; i++) {
+		if (r->daemon->handover.granted[i].id != exception->id)
+			continue;
+		r->in_force[i] = true;
+		return 0;
+	}
+	return 1;
+}
+
+void kw_daemon_reconcile_exceptions(struct kw_daemon *d)
+{
+	struct reconciling reconciling = {.daemon = d};
+
+	kw_backend_each_exception(d->choice.backend, reconcile_entry, &reconciling);
+	/* From the end: the last one takes the place of one that goes. */
+	for (size_t i = d->handover.granted_count; i-- > 0;)
+		if (!reconciling.in_force[i])
+			end(d, &d->handover.granted[i], "the programs were replaced");
 }
 
 static int count_uses(void *userdata, const struct kw_exception_key *key,
@@ -226,27 +233,27 @@ static int count_uses(void *userdata, const struct kw_exception_key *key,
 	struct kw_daemon *d = userdata;
 
 	(void)key;
-	for (size_t i = 0; i < d->granted_count; i++)
-		if (d->granted[i].id == exception->id)
-			d->granted[i].uses += exception->uses;
+	for (size_t i = 0; i < d->handover.granted_count; i++)
+		if (d->handover.granted[i].id == exception->id)
+			d->handover.granted[i].uses += exception->uses;
 	return 0;
 }
 
 size_t kw_daemon_exceptions(struct kw_daemon *d, struct kw_status_exception *ret)
 {
-	for (size_t i = 0; i < d->granted_count; i++)
-		d->granted[i].uses = 0;
-	if (d->granted_count)
+	for (size_t i = 0; i < d->handover.granted_count; i++)
+		d->handover.granted[i].uses = 0;
+	if (d->handover.granted_count)
 		kw_backend_each_exception(d->choice.backend, count_uses, d);
-	for (size_t i = 0; i < d->granted_count; i++)
+	for (size_t i = 0; i < d->handover.granted_count; i++)
 		ret[i] = (struct kw_status_exception){
-			.id = d->granted[i].id,
-			.vm = d->granted[i].vm,
-			.operation = d->granted[i].operation,
-			.until_ns = d->granted[i].until_ns + d->host.realtime_offset_ns,
-			.uses = d->granted[i].uses,
-			.reason = d->granted[i].reason,
-			.uid = d->granted[i].uid,
+			.id = d->handover.granted[i].id,
+			.vm = d->handover.granted[i].vm,
+			.operation = d->handover.granted[i].operation,
+			.until_ns = d->handover.granted[i].until_ns + d->host.realtime_offset_ns,
+			.uses = d->handover.granted[i].uses,
+			.reason = d->handover.granted[i].reason,
+			.uid = d->handover.granted[i].uid,
 		};
-	return d->granted_count;
+	return d->handover.granted_count;
 }

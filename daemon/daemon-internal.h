@@ -7,23 +7,10 @@
 
 #include "choose.h"
 #include "daemon.h"
+#include "handover.h"
 #include "manager.h"
 #include "render.h"
 #include "sink.h"
-
-/* Sets whose names can still be looked up for events decided under them. */
-#define KW_GENERATIONS_KEPT 16
-
-#define KW_GRANTED_MAX 64 /* exceptions at a time */
-#define KW_OVERRIDES_MAX 64 /* policies whose mode was switched */
-
-struct kw_granted; /* an exception: daemon-exceptions.c */
-
-/* A mode that was set at run time; it holds for that name until it is taken back. */
-struct kw_override {
-	char *policy;
-	enum kw_mode mode;
-};
 
 struct kw_daemon {
 	const struct kw_options *options;
@@ -34,16 +21,12 @@ struct kw_daemon {
 	struct kw_sink *sink;
 
 	struct kw_ruleset *first; /* until it is in force */
-	struct kw_ruleset *generations[KW_GENERATIONS_KEPT]; /* by generation, modulo */
 	uint64_t generation; /* in force; 0: none yet */
 	char *policy_error; /* of the last reload, or NULL */
 
-	struct kw_override overrides[KW_OVERRIDES_MAX];
-	size_t override_count;
+	struct kw_handover handover;
+	bool state_failed; /* told already */
 
-	struct kw_granted *granted;
-	size_t granted_count;
-	uint64_t last_exception;
 	uint64_t suppressed_seen; /* events held back, when their limits were last looked at */
 	size_t limits_waiting; /* limits that held back events nobody was told of yet */
 
@@ -58,6 +41,11 @@ struct kw_daemon {
 	char boot_id[64];
 	struct kw_json line; /* reused for each event */
 };
+
+/* daemon.c */
+
+/* Repeats the proof; tells if it turned out otherwise than the last time. */
+void kw_daemon_prove(struct kw_daemon *d);
 
 /* daemon-policy.c */
 
@@ -74,7 +62,6 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr);
 int kw_daemon_set_mode(struct kw_daemon *d, const char *name, int mode, uint32_t uid,
 		       char **reterr);
 const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t generation);
-void kw_daemon_forget_rules(struct kw_daemon *d);
 
 /* daemon-events.c */
 
@@ -99,9 +86,26 @@ int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t 
 int kw_daemon_end_exception(struct kw_daemon *d, uint64_t id, char **reterr);
 /* Removes and tells of those whose time, or whose VM, is over. */
 void kw_daemon_expire(struct kw_daemon *d);
+/*
+ * Of those that an earlier daemon granted: kept if they are in the kernel still, else told
+ * as ended. What is in the kernel and nobody knows of is removed.
+ */
+void kw_daemon_reconcile_exceptions(struct kw_daemon *d);
 /* Those in force, into an array of KW_GRANTED_MAX; strings are borrowed. */
 size_t kw_daemon_exceptions(struct kw_daemon *d, struct kw_status_exception *ret);
-void kw_daemon_forget_exceptions(struct kw_daemon *d);
+
+/* daemon-handover.c */
+
+/*
+ * What an earlier daemon of this boot left, before policies are read; and, once it is
+ * known whether its programs are still the ones in force, what of it holds.
+ */
+void kw_daemon_recall(struct kw_daemon *d);
+void kw_daemon_resume(struct kw_daemon *d);
+/* Writes it down, after every change. Without pins nothing outlives us, and nothing is written. */
+void kw_daemon_save(struct kw_daemon *d);
+/* Everything was taken off: there is nothing to leave. */
+void kw_daemon_forget_state(struct kw_daemon *d);
 
 /* daemon-control.c */
 

@@ -8,9 +8,9 @@
 
 static struct kw_override *find_override(struct kw_daemon *d, const char *policy)
 {
-	for (size_t i = 0; i < d->override_count; i++)
-		if (kw_streq(d->overrides[i].policy, policy))
-			return &d->overrides[i];
+	for (size_t i = 0; i < d->handover.override_count; i++)
+		if (kw_streq(d->handover.overrides[i].policy, policy))
+			return &d->handover.overrides[i];
 	return NULL;
 }
 
@@ -40,8 +40,9 @@ int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag 
 
 void kw_daemon_adopt_rules(struct kw_daemon *d, struct kw_ruleset *rules)
 {
-	struct kw_ruleset **place = &d->generations[rules->generation % KW_GENERATIONS_KEPT];
-	struct kw_ruleset *old = d->generations[d->generation % KW_GENERATIONS_KEPT];
+	struct kw_ruleset **place =
+		&d->handover.generations[rules->generation % KW_GENERATIONS_KEPT];
+	struct kw_ruleset *old = d->handover.generations[d->generation % KW_GENERATIONS_KEPT];
 
 	/* Of older sets only names are wanted, for events that were decided under them. */
 	if (old)
@@ -49,24 +50,14 @@ void kw_daemon_adopt_rules(struct kw_daemon *d, struct kw_ruleset *rules)
 	kw_ruleset_free(*place);
 	*place = rules;
 	d->generation = rules->generation;
+	kw_daemon_save(d);
 }
 
 const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t generation)
 {
-	const struct kw_ruleset *rules = d->generations[generation % KW_GENERATIONS_KEPT];
+	const struct kw_ruleset *rules = d->handover.generations[generation % KW_GENERATIONS_KEPT];
 
 	return rules && rules->generation == generation ? rules : NULL;
-}
-
-void kw_daemon_forget_rules(struct kw_daemon *d)
-{
-	for (size_t i = 0; i < KW_GENERATIONS_KEPT; i++)
-		d->generations[i] = kw_ruleset_free(d->generations[i]);
-	d->first = kw_ruleset_free(d->first);
-	free(d->policy_error);
-	d->policy_error = NULL;
-	while (d->override_count)
-		free(d->overrides[--d->override_count].policy);
 }
 
 /* Keeps the reason for status, and gives the caller and the audit trail theirs. */
@@ -132,7 +123,7 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr)
 static void drop_override(struct kw_daemon *d, struct kw_override *override)
 {
 	free(override->policy);
-	*override = d->overrides[--d->override_count];
+	*override = d->handover.overrides[--d->handover.override_count];
 }
 
 /* Notes, or with mode < 0 forgets, what the mode of a policy is to be. */
@@ -146,13 +137,13 @@ static int note_override(struct kw_daemon *d, const char *policy, int mode)
 		return 0;
 	}
 	if (!override) {
-		if (d->override_count >= KW_OVERRIDES_MAX)
+		if (d->handover.override_count >= KW_OVERRIDES_MAX)
 			return -E2BIG;
-		override = &d->overrides[d->override_count];
+		override = &d->handover.overrides[d->handover.override_count];
 		override->policy = strdup(policy);
 		if (!override->policy)
 			return -ENOMEM;
-		d->override_count++;
+		d->handover.override_count++;
 	}
 	override->mode = mode;
 	return 0;

@@ -91,6 +91,8 @@ static int prepare(struct kw_daemon *d)
 	struct kw_diag diag = {};
 	int r;
 
+	kw_daemon_host_init(d);
+	kw_daemon_recall(d);
 	r = kw_daemon_load(d, &d->first, &diag);
 	if (r < 0) {
 		kw_diag_print(&diag, stderr);
@@ -135,6 +137,7 @@ static int start(struct kw_daemon *d)
 		free(why);
 		return exit_status_of(r);
 	}
+	kw_daemon_resume(d);
 	kw_daemon_adopt_rules(d, TAKE_PTR(d->first));
 	r = kw_backend_leftovers(d->choice.backend);
 	if (r < 0)
@@ -147,11 +150,11 @@ static int start(struct kw_daemon *d)
 		return complain(KW_EXIT_OS, "cannot repeat the proof", r);
 	d->proved_ns = kw_clock_ns(CLOCK_REALTIME);
 	d->since_ns = d->proved_ns;
-	kw_daemon_host_init(d);
 	r = kw_daemon_sweep(d, 1);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
 	kw_daemon_tell_lost(d);
+	kw_daemon_reconcile_exceptions(d);
 	return KW_EXIT_OK;
 }
 
@@ -202,13 +205,11 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 	return rearm(source, SWEEP_USEC);
 }
 
-static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
+void kw_daemon_prove(struct kw_daemon *d)
 {
-	struct kw_daemon *d = userdata;
 	struct kw_proof proof = {};
 	bool passed;
 
-	(void)usec;
 	passed = kw_backend_prove(d->choice.backend, &proof) == 0 && proof.passed;
 	if (passed)
 		d->proved_ns = kw_clock_ns(CLOCK_REALTIME);
@@ -220,6 +221,12 @@ static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
 		sd_notify(0, passed ? "STATUS=Enforcing." : "STATUS=DEGRADED: the proof failed.");
 	}
 	d->proof = proof;
+}
+
+static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	kw_daemon_prove(userdata);
 	return rearm(source, PROOF_USEC);
 }
 
@@ -325,8 +332,9 @@ int kw_daemon_run(const struct kw_options *options)
 	kw_manager_free(d.manager);
 	kw_sink_free(d.sink);
 	kw_choice_done(&d.choice);
-	kw_daemon_forget_exceptions(&d);
-	kw_daemon_forget_rules(&d);
+	kw_handover_done(&d.handover);
+	kw_ruleset_free(d.first);
+	free(d.policy_error);
 	kw_json_done(&d.line);
 	sd_event_unref(d.loop);
 	kw_pins_unlock(d.pins_lock);

@@ -19,7 +19,7 @@ static const struct command commands[] = {
 	{"events", "kvmwarden events", kw_cmd_events},
 	{"policy", "kvmwarden policy", kw_cmd_policy},
 	{"allow", "kvmwarden allow", kw_cmd_allow},
-	{"doctor", "kvmwarden doctor", kw_cmd_doctor},
+	{"doctor", "kvmwarden doctor [--prove]", kw_cmd_doctor},
 	{"reload", "kvmwarden reload", kw_cmd_reload},
 	{"unload", "kvmwarden unload", kw_cmd_unload},
 };
@@ -37,7 +37,8 @@ static const char help[] =
 	"  allow --vm ID --operation OPERATION --for TIME --reason TEXT\n"
 	"                            lets a VM do for a while what a policy refuses\n"
 	"  allow --revoke EXCEPTION  ends that before its time\n"
-	"  doctor                    what this kernel offers, and how to get what is missing\n"
+	"  doctor [--prove]          what this kernel offers, and how to get what is missing;\n"
+	"                            or whether the daemon's programs answer, tried now\n"
 	"  reload                    reads the policies again; if one is bad, nothing changes\n"
 	"  unload --yes              takes all enforcement off this host\n"
 	"\n"

@@ -175,6 +175,22 @@ static int call_status(struct session *session, const struct request *request)
 	return call_daemon(session, session->manager->ops->status);
 }
 
+static int call_prove(struct session *session, const struct request *request)
+{
+	const struct kw_manager *manager = session->manager;
+	struct kw_json *reply = &session->manager->reply;
+	_cleanup_free_ char *message = NULL;
+	int r;
+
+	(void)request;
+	kw_json_reset(reply);
+	kw_json_open_object(reply);
+	kw_json_key(reply, "status");
+	r = manager->ops->prove(manager->userdata, reply, &message);
+	kw_json_close_object(reply);
+	return finish(session, r, message);
+}
+
 static int call_vms(struct session *session, const struct request *request)
 {
 	(void)request;
@@ -315,6 +331,12 @@ static const struct method methods[] = {
 		.name = KW_INTERFACE ".GetStatus",
 		.parameters = no_parameters,
 		.call = call_status,
+	},
+	{
+		.name = KW_INTERFACE ".Prove",
+		.root_only = true,
+		.parameters = no_parameters,
+		.call = call_prove,
 	},
 	{
 		.name = KW_INTERFACE ".ListVMs",

@@ -37,6 +37,7 @@ struct kw_allow {
  */
 struct kw_manager_ops {
 	int (*status)(void *userdata, struct kw_json *reply, char **reterr);
+	int (*prove)(void *userdata, struct kw_json *reply, char **reterr); /* then as status */
 	int (*vms)(void *userdata, struct kw_json *reply, char **reterr); /* {"vms":[...]} */
 	int (*reload)(void *userdata, struct kw_json *reply, char **reterr); /* root only */
 	/* mode: enum kw_mode, or -1 for the one of the policy's file; root only, as are all below */

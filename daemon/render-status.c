@@ -188,6 +188,7 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	render_proof(json, status);
 	kw_json_member_unsigned(json, "vms", status->vms);
 	kw_json_member_unsigned(json, "vms_max", status->vms_max);
+	kw_json_member_unsigned(json, "vms_unknown", status->vms_unknown);
 	kw_json_key(json, "generation");
 	if (status->rules)
 		kw_json_unsigned(json, status->rules->generation);

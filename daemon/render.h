@@ -81,6 +81,7 @@ struct kw_status {
 	bool proved[_KW_ENTRY_MAX];
 	bool compat_absent; /* the kernel has no 32-bit entry */
 	uint64_t vms;
+	uint64_t vms_unknown; /* of a type this version does not know: all policies apply */
 	struct kw_counters counters;
 	struct kw_stats stats; /* summed over the CPUs */
 	const uint64_t *lost_by_cpu; /* of this set of programs; borrowed */

@@ -75,6 +75,12 @@ settled_events() {
 	cat "$events"
 }
 
+# events_by FILTER: of each line of the event file. A daemon that is killed while it writes may
+# leave a part of a line.
+events_by() {
+	jq -rR "fromjson? | $1" "$events"
+}
+
 bail() {
 	printf 'Bail out! %s\n' "$1"
 	exit 1

@@ -20,7 +20,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -34,6 +33,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "sealed.h"
 
 #define THREADS 4
 #define RELOAD "{\"method\":\"io.kvmwarden.Manager.Reload\"}"
@@ -98,30 +99,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int sev(int vm, unsigned int id, void *data)
-{
-	struct kvm_sev_cmd command = {.id = id, .data = (unsigned long)data, .sev_fd = -1};
-
-	return ioctl(vm, KVM_MEMORY_ENCRYPT_OP, &command);
-}
-
-/* A sealed legacy SEV-ES VM with a vCPU for each worker. */
+/* A sealed VM with a vCPU for each worker. */
 static int make_vm(struct worker *workers)
 {
-	struct kvm_sev_launch_start start = {.policy = 4};
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	int vcpus[THREADS];
 
-	if (vm < 0)
-		return fail("no VM");
-	if (sev(vm, KVM_SEV_ES_INIT, NULL) < 0 || sev(vm, KVM_SEV_LAUNCH_START, &start) < 0)
-		return fail("no launch");
-	for (unsigned int i = 0; i < THREADS; i++) {
-		workers[i].vcpu = ioctl(vm, KVM_CREATE_VCPU, i);
-		if (workers[i].vcpu < 0)
-			return fail("no vCPU");
-	}
-	return sev(vm, KVM_SEV_LAUNCH_UPDATE_VMSA, NULL) < 0 ? fail("not sealed") : 0;
+	if (sealed_vm(vcpus, THREADS) < 0)
+		return -1;
+	for (unsigned int i = 0; i < THREADS; i++)
+		workers[i].vcpu = vcpus[i];
+	return 0;
 }
 
 static int connect_to(const char *path)
