@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden reload" and "kvmwarden unload": what only root may ask of the daemon. */
 #include <getopt.h>
+#include <syslog.h>
 
 #include "cli.h"
 #include "client.h"
@@ -63,6 +64,10 @@ static int unload_pins(void)
 			strerror(-r));
 		return r == -EACCES || r == -EPERM ? KW_EXIT_NOPERM : KW_EXIT_OS;
 	}
+	/* No daemon is there whose event it could be. */
+	openlog("kvmwarden", LOG_PID, LOG_AUTHPRIV);
+	syslog(LOG_WARNING, "unloaded by uid %u: nothing is enforced any more",
+	       (unsigned int)getuid());
 	puts(nothing_left);
 	return KW_EXIT_OK;
 }
