@@ -56,8 +56,62 @@ long enter(enum entry entry, int fd, uint32_t cmd, uint64_t arg, uint32_t high)
 	return -EINVAL;
 }
 
+struct fd_message {
+	char byte;
+	struct iovec iov;
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr header;
+};
+
+static void init_message(struct fd_message *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov = (struct iovec){&m->byte, 1};
+	m->header = (struct msghdr){
+		.msg_iov = &m->iov,
+		.msg_iovlen = 1,
+		.msg_control = m->control.space,
+		.msg_controllen = sizeof(m->control.space),
+	};
+}
+
+static bool send_fd(int to, int fd)
+{
+	struct fd_message m;
+	struct cmsghdr *cmsg;
+
+	init_message(&m);
+	cmsg = CMSG_FIRSTHDR(&m.header);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(to, &m.header, 0) == 1;
+}
+
+static int receive_fd(int from)
+{
+	struct fd_message m;
+	struct cmsghdr *cmsg;
+	int fd;
+
+	init_message(&m);
+	if (recvmsg(from, &m.header, MSG_CMSG_CLOEXEC) != 1)
+		return -EBADMSG;
+	cmsg = CMSG_FIRSTHDR(&m.header);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return -EBADMSG;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
+}
+
 struct call {
+	enum caller caller;
 	enum entry entry;
+	int from; /* a pidfd of ours, or a socket */
 	int fd;
 	uint32_t cmd;
 	uint64_t arg;
@@ -68,18 +122,44 @@ struct call {
 static int child(void *data)
 {
 	struct call *call = data;
+	long fd = call->fd;
 
-	call->result = enter(call->entry, call->fd, call->cmd, call->arg, call->high);
+	if (call->caller >= CALLER_SENT)
+		syscall64(SYS_close, (uint32_t)call->fd, 0, 0);
+	if (call->caller == CALLER_SENT)
+		fd = receive_fd(call->from);
+	else if (call->caller > CALLER_SENT)
+		fd = syscall64(SYS_pidfd_getfd, (uint32_t)call->from, (uint32_t)call->fd, 0);
+	if (fd < 0)
+		call->result = -EBADMSG;
+	else
+		call->result = enter(call->entry, (int)fd, call->cmd, call->arg, call->high);
 	syscall64(SYS_exit, 0, 0, 0);
 	return 0;
+}
+
+/* What the child will have the descriptor from; -1 if it needs nothing. */
+static int open_source(enum caller caller, int fd)
+{
+	int pair[2];
+
+	if (caller < CALLER_SENT)
+		return -1;
+	if (caller != CALLER_SENT)
+		return (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		return -1;
+	send_fd(pair[1], fd);
+	close(pair[1]);
+	return pair[0];
 }
 
 long enter_as(enum caller caller, enum entry entry, int fd, uint32_t cmd, uint64_t arg,
 	      uint32_t high)
 {
+	bool with_memory = caller == CALLER_CLONE_VM || caller == CALLER_TAKE_VM;
 	struct call *call;
 	char *shared;
-	int flags;
 	long r;
 	pid_t pid;
 
@@ -91,13 +171,14 @@ long enter_as(enum caller caller, enum entry entry, int fd, uint32_t cmd, uint64
 	if (shared == MAP_FAILED)
 		return -errno;
 	call = (struct call *)shared;
-	*call = (struct call){entry, fd, cmd, arg, high, -ECHILD};
-	flags = SIGCHLD | (caller == CALLER_CLONE_VM ? CLONE_VM : 0);
-	pid = clone(child, shared + CHILD_STACK_SIZE, flags, call);
+	*call = (struct call){caller, entry, open_source(caller, fd), fd, cmd, arg, high, -ECHILD};
+	pid = clone(child, shared + CHILD_STACK_SIZE, SIGCHLD | (with_memory ? CLONE_VM : 0), call);
 	if (pid < 0)
 		r = -errno;
 	else
 		r = waitpid(pid, NULL, 0) < 0 ? -errno : call->result;
+	if (call->from >= 0)
+		close(call->from);
 	munmap(shared, CHILD_STACK_SIZE);
 	return r;
 }
@@ -126,37 +207,34 @@ bool entry_works(enum entry entry)
 
 int pass_fd(int fd)
 {
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int pair[2], passed = -1;
+	int pair[2], passed;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	if (sendmsg(pair[0], &msg, 0) == 1) {
-		memset(&control, 0, sizeof(control));
-		msg.msg_controllen = sizeof(control.space);
-		if (recvmsg(pair[1], &msg, MSG_CMSG_CLOEXEC) == 1) {
-			cmsg = CMSG_FIRSTHDR(&msg);
-			if (cmsg && cmsg->cmsg_type == SCM_RIGHTS)
-				memcpy(&passed, CMSG_DATA(cmsg), sizeof(int));
-		}
-	}
+	passed = send_fd(pair[0], fd) ? receive_fd(pair[1]) : -EBADMSG;
 	close(pair[0]);
 	close(pair[1]);
-	return passed < 0 ? -EBADMSG : passed;
+	return passed;
+}
+
+/* A child that has a copy of the descriptor, and does nothing. */
+int fd_from_child(int fd)
+{
+	int pidfd, got;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	got = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	if (pidfd >= 0)
+		close(pidfd);
+	return got;
 }

@@ -25,10 +25,13 @@ enum fd_kind {
 	/* From here on the fd is made when it is chosen. */
 	FD_DUP,
 	FD_PASSED,
+	FD_PIDFD, /* from a child, by pidfd_getfd() */
 	FD_PIPE,
 	FD_SOCKET,
 	FD_STATS,
 	FD_FILE,
+	FD_GMEM,
+	FD_DEVICE,
 	_FD_MAX,
 };
 
@@ -36,6 +39,10 @@ enum caller {
 	CALLER_SELF,
 	CALLER_CLONE_VM,
 	CALLER_FORK,
+	/* Closes what it inherited, and has it again from us. */
+	CALLER_SENT, /* by SCM_RIGHTS, without our memory */
+	CALLER_TAKE, /* by pidfd_getfd(), without our memory */
+	CALLER_TAKE_VM, /* the same, with our memory */
 };
 
 /* One ioctl of KVM on x86. */
@@ -104,6 +111,7 @@ long enter_as(enum caller caller, enum entry entry, int fd, uint32_t cmd, uint64
 	      uint32_t high);
 bool entry_works(enum entry entry);
 int pass_fd(int fd);
+int fd_from_child(int fd);
 
 /* vm.c */
 
@@ -112,6 +120,8 @@ int vm_new(struct probe *probe, const char *type);
 int vm_new_raw(struct probe *probe, int id);
 /* Creates a default VM that shares the current one's encryption context. */
 void vm_mirror(struct probe *probe);
+/* Moves the current one's encryption context to a new VM of its type with as many vCPUs. */
+void vm_move(struct probe *probe);
 struct vm *vm_current(struct probe *probe);
 void vm_add_vcpu(struct probe *probe);
 struct vcpu *vcpu_current(struct probe *probe);
@@ -134,8 +144,10 @@ void try_one(struct probe *probe, enum caller caller, uint32_t number, const cha
 /* The line's outcome is the worst: one refusal is a refusal. */
 void try_repeat(struct probe *probe, uint64_t times, uint32_t number, const char *label);
 void try_run(struct probe *probe, const char *label);
-/* KVM_RUN with registers in kvm_run, marked dirty. */
-void try_sync_regs(struct probe *probe);
+/* KVM_RUN with registers in kvm_run, marked dirty; written by another process if foreign. */
+void try_sync_regs(struct probe *probe, bool foreign);
+/* KVM_RUN whose immediate_exit another process has taken back. */
+void try_foreign_exit(struct probe *probe);
 void try_sev_command(struct probe *probe, uint64_t id);
 void try_capability(struct probe *probe, uint64_t number);
 /* On the VM, with this as the argument whatever lies there. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "compat_kvm.h"
@@ -158,8 +159,25 @@ static void wait_for_line(void)
 		;
 }
 
+/* Another process has the descriptors from here on, but not the memory; ours ends as it does. */
+static void go_on_in_child(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		return;
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		_exit(3);
+	_exit(WEXITSTATUS(status));
+}
+
 static int run_plain_step(struct probe *probe, const char *step)
 {
+	if (strcmp(step, "child") == 0) {
+		go_on_in_child();
+		return 0;
+	}
 	if (strcmp(step, "hold") == 0) {
 		hold();
 		return 0;
@@ -174,6 +192,8 @@ static int run_plain_step(struct probe *probe, const char *step)
 		vm_add_vcpu(probe);
 	else if (strcmp(step, "mirror") == 0)
 		vm_mirror(probe);
+	else if (strcmp(step, "move") == 0)
+		vm_move(probe);
 	else if (strcmp(step, "seal") == 0)
 		vm_seal(probe);
 	else if (strcmp(step, "show-regs") == 0)
@@ -181,7 +201,11 @@ static int run_plain_step(struct probe *probe, const char *step)
 	else if (strcmp(step, "run") == 0)
 		try_run(probe, NULL);
 	else if (strcmp(step, "sync-regs") == 0)
-		try_sync_regs(probe);
+		try_sync_regs(probe, false);
+	else if (strcmp(step, "foreign-sync-regs") == 0)
+		try_sync_regs(probe, true);
+	else if (strcmp(step, "foreign-exit") == 0)
+		try_foreign_exit(probe);
 	else
 		return -EINVAL;
 	return 0;
@@ -242,6 +266,12 @@ int run_step(struct probe *probe, const char *step)
 		return try_ops(probe, CALLER_CLONE_VM, value);
 	if (strcmp(key, "fork") == 0)
 		return try_ops(probe, CALLER_FORK, value);
+	if (strcmp(key, "sent") == 0)
+		return try_ops(probe, CALLER_SENT, value);
+	if (strcmp(key, "take") == 0)
+		return try_ops(probe, CALLER_TAKE, value);
+	if (strcmp(key, "take-vm") == 0)
+		return try_ops(probe, CALLER_TAKE_VM, value);
 	if (strcmp(key, "repeat") == 0)
 		return repeat(probe, value);
 	if (strcmp(key, "unreadable") == 0 || strcmp(key, "null") == 0) {

@@ -8,7 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "compat_kvm.h"
@@ -33,9 +36,12 @@ static const char *const outcome_names[] = {
 _Static_assert(sizeof(outcome_names) / sizeof(outcome_names[0]) == _OUTCOME_MAX, "a name each");
 
 static const char *const fd_names[] = {
-	[FD_VCPU] = "vcpu",	[FD_VM] = "vm",		[FD_SYSTEM] = "system",
-	[FD_DUP] = "dup",	[FD_PASSED] = "passed", [FD_PIPE] = "pipe",
-	[FD_SOCKET] = "socket", [FD_STATS] = "stats",	[FD_FILE] = "file",
+	[FD_VCPU] = "vcpu",	   [FD_VM] = "vm",
+	[FD_SYSTEM] = "system",	   [FD_DUP] = "dup",
+	[FD_PASSED] = "passed",	   [FD_PIDFD] = "pidfd",
+	[FD_PIPE] = "pipe",	   [FD_SOCKET] = "socket",
+	[FD_STATS] = "stats",	   [FD_FILE] = "file",
+	[FD_GMEM] = "guest-memfd", [FD_DEVICE] = "device",
 };
 _Static_assert(sizeof(fd_names) / sizeof(fd_names[0]) == _FD_MAX, "a name each");
 
@@ -50,7 +56,8 @@ static void report(struct probe *probe, enum caller caller, const char *op, enum
 		   const char *error)
 {
 	static const char *const entry_names[] = {"native", "compat", "x32"};
-	static const char *const caller_names[] = {NULL, "clone-vm", "fork"};
+	static const char *const caller_names[] = {NULL,   "clone-vm", "fork",
+						   "sent", "take",     "take-vm"};
 	const struct vm *vm = vm_current(probe);
 	bool high = probe->entry == ENTRY_NATIVE && probe->high != 0;
 
@@ -75,7 +82,12 @@ void drop_extra_fd(struct probe *probe)
 
 static int make_extra_fd(struct probe *probe, enum fd_kind kind)
 {
+	struct {
+		uint64_t size, flags, reserved[6];
+	} gmem = {.size = 4096};
+	struct kvm_create_device device = {.type = KVM_DEV_TYPE_VFIO};
 	struct vcpu *vcpu = vcpu_current(probe);
+	struct vm *vm = vm_current(probe);
 	int fds[2];
 
 	switch (kind) {
@@ -83,6 +95,8 @@ static int make_extra_fd(struct probe *probe, enum fd_kind kind)
 		return vcpu ? dup(vcpu->fd) : -1;
 	case FD_PASSED:
 		return vcpu ? pass_fd(vcpu->fd) : -1;
+	case FD_PIDFD:
+		return vcpu ? fd_from_child(vcpu->fd) : -1;
 	case FD_STATS:
 		return vcpu ? (int)enter(ENTRY_NATIVE, vcpu->fd, KVM_GET_STATS_FD, 0, 0) : -1;
 	case FD_PIPE:
@@ -92,6 +106,14 @@ static int make_extra_fd(struct probe *probe, enum fd_kind kind)
 		return fds[0];
 	case FD_SOCKET:
 		return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	case FD_GMEM:
+		return vm ? (int)enter(ENTRY_NATIVE, vm->fd, KVM_CREATE_GUEST_MEMFD,
+				       (uintptr_t)&gmem, 0)
+			  : -1;
+	case FD_DEVICE:
+		if (!vm || ioctl(vm->fd, KVM_CREATE_DEVICE, &device) < 0)
+			return -1;
+		return (int)device.fd;
 	case FD_FILE:
 		return open("/dev/null", O_RDONLY | O_CLOEXEC);
 	case FD_VCPU:
@@ -192,7 +214,7 @@ static long attempt(struct probe *probe, enum caller caller, uint32_t number, ui
 	long r;
 
 	r = enter_as(caller, probe->entry, current_fd(probe), number, arg, probe->high);
-	if (r >= 0 && caller != CALLER_FORK && ioctl_makes_fd(number))
+	if (r >= 0 && caller == CALLER_SELF && ioctl_makes_fd(number))
 		close((int)r);
 	return r;
 }
@@ -267,28 +289,73 @@ void try_run(struct probe *probe, const char *label)
 {
 	enum fd_kind fd = probe->fd;
 
-	if (fd != FD_DUP && fd != FD_PASSED)
+	if (fd != FD_DUP && fd != FD_PASSED && fd != FD_PIDFD)
 		probe->fd = FD_VCPU;
 	try_one(probe, CALLER_SELF, KVM_RUN, label);
 	probe->fd = fd;
 }
 
-void try_sync_regs(struct probe *probe)
+/* Calls write() on kvm_run, or lets a process of its own do so, which maps it anew. */
+static void write_run(const struct vcpu *vcpu, bool foreign,
+		      void (*write)(struct kvm_run *, const void *), const void *data)
+{
+	struct kvm_run *run;
+	pid_t pid;
+
+	if (!foreign) {
+		write(vcpu->run, data);
+		return;
+	}
+	pid = fork();
+	if (pid == 0) {
+		munmap(vcpu->run, vcpu->run_size);
+		run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+		if (run == MAP_FAILED)
+			_exit(1);
+		write(run, data);
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+static void write_registers(struct kvm_run *run, const void *regs)
+{
+	memcpy(&run->s.regs.regs, regs, sizeof(run->s.regs.regs));
+	run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+}
+
+void try_sync_regs(struct probe *probe, bool foreign)
 {
 	struct vcpu *vcpu = vcpu_current(probe);
-	struct kvm_regs *regs;
+	struct kvm_regs *regs = probe->buffer;
 
 	if (vcpu && vcpu->run) {
-		regs = &vcpu->run->s.regs.regs;
 		vcpu_fill(vcpu, KVM_SET_REGS, probe->buffer);
-		memcpy(regs, probe->buffer, sizeof(*regs));
 		regs->rbx = probe->regs_set & (1U << RBX) ? probe->regs[RBX] : SYNC_REGS_RBX;
-		vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+		write_run(vcpu, foreign, write_registers, regs);
 	}
 	probe->regs_set = 0;
-	try_run(probe, "KVM_RUN:sync-regs");
+	try_run(probe, foreign ? "KVM_RUN:foreign-sync-regs" : "KVM_RUN:sync-regs");
 	if (vcpu && vcpu->run)
 		vcpu->run->kvm_dirty_regs = 0;
+}
+
+static void clear_exit(struct kvm_run *run, const void *data)
+{
+	(void)data;
+	run->immediate_exit = 0;
+}
+
+void try_foreign_exit(struct probe *probe)
+{
+	struct vcpu *vcpu = vcpu_current(probe);
+
+	if (vcpu && vcpu->run)
+		write_run(vcpu, true, clear_exit, NULL);
+	try_run(probe, "KVM_RUN:foreign-exit");
+	if (vcpu && vcpu->run)
+		vcpu->run->immediate_exit = 1;
 }
 
 /* An attempt on the VM with an argument of its own, under a label of its own. */

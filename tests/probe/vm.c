@@ -226,6 +226,27 @@ void vm_mirror(struct probe *probe)
 		vm->launched = true;
 }
 
+void vm_move(struct probe *probe)
+{
+	struct vm *source = vm_current(probe), *vm;
+	struct kvm_enable_cap cap = {.cap = KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM};
+
+	vm = create(probe, source->id, "moved");
+	if (!vm || vm->broken)
+		return;
+	for (size_t i = 0; i < source->n_vcpus; i++)
+		vm_add_vcpu(probe);
+	if (source->broken || source->fd < 0) {
+		set_broken(vm, "its source is not usable");
+		return;
+	}
+	cap.args[0] = (uint64_t)source->fd;
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap) < 0)
+		set_broken(vm, "KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM: %s", strerror(errno));
+	else
+		vm->launched = vm->sealed = true;
+}
+
 static void read_registers(struct vcpu *vcpu, bool sealed)
 {
 	struct reg_cache *c = vcpu->cache;
