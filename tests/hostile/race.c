@@ -16,6 +16,8 @@
  *	init	KVM_SEV_GUEST_STATUS, KVM_SEV_ES_INIT on a new VM of type 0
  *	cap	KVM_CAP_EXIT_HYPERCALL, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM on the same
  *	sync	no registers in kvm_run, new ones, on a sealed legacy SEV-ES vCPU
+ *	mapped	the same; the other is a process of its own, that has no more than the
+ *		vCPU's descriptor, and maps kvm_run with it
  *
  * A VM serves until an attempt has changed it. The attempts are made by a child,
  * so that a SIGKILL for it leaves somebody to tell. One line is printed:
@@ -74,6 +76,8 @@ struct mode {
 	const char *counter;
 	/* What the survivor tries, as attempt() does. */
 	int (*survivor)(void);
+	/* The other is another process, whose word is found by this. */
+	volatile uint32_t *(*foreign)(void);
 };
 
 static int kvm, vm = -1, source = -1, vcpu = -1;
@@ -189,18 +193,26 @@ static int cap_attempt(void)
 	return change_vm(KVM_ENABLE_CAP, &cap);
 }
 
-static volatile uint32_t *sync_prepare(void)
+static volatile uint32_t *map_run(void)
 {
 	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
-	seal();
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED)
 		die("kvm_run");
+	return (volatile uint32_t *)&run->kvm_dirty_regs;
+}
+
+static volatile uint32_t *sync_prepare(void)
+{
+	volatile uint32_t *word;
+
+	seal();
+	word = map_run();
 	if (ioctl(vcpu, KVM_GET_REGS, &run->s.regs.regs) < 0)
 		die("KVM_GET_REGS");
 	run->immediate_exit = 1;
-	return (volatile uint32_t *)&run->kvm_dirty_regs;
+	return word;
 }
 
 static int sync_attempt(void)
@@ -230,12 +242,13 @@ static int init_survivor(void)
 
 static const struct mode modes[] = {
 	{"dbg", KVM_SEV_GUEST_STATUS, KVM_SEV_DBG_DECRYPT, dbg_prepare, dbg_attempt, "executed",
-	 NULL},
+	 NULL, NULL},
 	{"init", KVM_SEV_GUEST_STATUS, KVM_SEV_ES_INIT, init_prepare, init_attempt, "executed",
-	 init_survivor},
+	 init_survivor, NULL},
 	{"cap", KVM_CAP_EXIT_HYPERCALL, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, cap_prepare, cap_attempt,
-	 "enabled_caps", NULL},
-	{"sync", 0, KVM_SYNC_X86_REGS, sync_prepare, sync_attempt, NULL, sync_survivor},
+	 "enabled_caps", NULL, NULL},
+	{"sync", 0, KVM_SYNC_X86_REGS, sync_prepare, sync_attempt, NULL, sync_survivor, NULL},
+	{"mapped", 0, KVM_SYNC_X86_REGS, sync_prepare, sync_attempt, NULL, sync_survivor, map_run},
 };
 
 /* A failure is no harm: where there is one processor, it is shared. */
@@ -302,6 +315,21 @@ static void start_survivor(const struct mode *mode)
 		die("no survivor");
 }
 
+/* It ends with us, or soon after. */
+static void start_foreigner(const struct mode *mode)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	changer.word = mode->foreign();
+	change(NULL);
+	_exit(EXIT_DONE);
+}
+
 static _Noreturn void try_all(const struct mode *mode, uint64_t attempts)
 {
 	pthread_t thread;
@@ -316,7 +344,9 @@ static _Noreturn void try_all(const struct mode *mode, uint64_t attempts)
 	pin(0);
 	changer.word = mode->prepare();
 	changer.forbidden = mode->forbidden;
-	if (pthread_create(&thread, NULL, change, NULL))
+	if (mode->foreign)
+		start_foreigner(mode);
+	else if (pthread_create(&thread, NULL, change, NULL))
 		die("no thread");
 	while (tally->attempts < attempts) {
 		tally->attempts++;
@@ -327,7 +357,8 @@ static _Noreturn void try_all(const struct mode *mode, uint64_t attempts)
 			tally->passed++;
 	}
 	changer.stop = true;
-	pthread_join(thread, NULL);
+	if (!mode->foreign)
+		pthread_join(thread, NULL);
 	exit(EXIT_DONE);
 }
 
@@ -404,6 +435,6 @@ int main(int argc, char **argv)
 		if (i < n && *end == '\0' && attempts > 0)
 			return race(&modes[i], attempts);
 	}
-	fputs("usage: race dbg|init|cap|sync ATTEMPTS\n", stderr);
+	fputs("usage: race dbg|init|cap|sync|mapped ATTEMPTS\n", stderr);
 	return EXIT_USAGE;
 }
