@@ -40,6 +40,7 @@ SOURCES := $(filter-out $(MAINS),$(wildcard daemon/*.c))
 OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/daemon/%.o)
 SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
+HOSTILE := $(addprefix $(BUILD)/tests/,queue race fire hammer churn)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 # The modules that compute: what the fuzzers want coverage of.
 FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag explain identity-text learn names operation \
@@ -58,8 +59,8 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 	deps deps-build deps-test deps-lint clean install
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
-	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/hammer $(BUILD)/tests/cost $(BUILD)/tests/cells
+all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
+	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -142,9 +143,9 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
-$(addprefix $(BUILD)/tests/,queue race fire hammer): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h
+$(HOSTILE): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h tests/probe/compat_kvm.h
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -o $@ $<
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -Itests/probe -o $@ $<
 
 $(BUILD)/tests/cost: tests/bench/cost.c
 	@mkdir -p $(@D)
