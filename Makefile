@@ -28,7 +28,7 @@ CFLAGS ?= -O2 -g
 KW_CFLAGS := -std=gnu11 $(WARN) -fPIE -fstack-protector-strong -fstack-clash-protection
 KW_LDFLAGS := -pie -Wl,-z,relro,-z,now
 FORTIFY := -D_FORTIFY_SOURCE=2
-LIBS := -lbpf -lsystemd -lyaml -ljansson
+LIBS := -lbpf -lsystemd -lyaml -ljansson -lnettle
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # clang -target bpf does not look where Debian keeps <asm/types.h>.
@@ -43,14 +43,14 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HOSTILE := $(addprefix $(BUILD)/tests/,queue race fire hammer churn)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 # The modules that compute: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag explain identity-text learn names operation \
-	policy recorded replay ruleset text yaml))
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain diag explain identity-text learn names operation \
+	policy recorded replay ruleset text verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
-	libjansson-dev
+	libjansson-dev nettle-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
@@ -172,7 +172,7 @@ $(BUILD)/libkvmwarden-fuzz.a: $(FUZZ_OBJECTS)
 
 $(BUILD)/fuzz/%: tests/fuzz/fuzz-%.c $(BUILD)/libkvmwarden-fuzz.a
 	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(CPPFLAGS) -MMD -MP -o $@ $< \
-		$(BUILD)/libkvmwarden-fuzz.a -lyaml -ljansson
+		$(BUILD)/libkvmwarden-fuzz.a -lyaml -ljansson -lnettle
 
 # The words of the language, as its tables have them, join the kept ones.
 $(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operations-*.h)
