@@ -110,6 +110,52 @@ void kw_daemon_tell_lost(struct kw_daemon *d)
 	}
 }
 
+void kw_daemon_tell_unwritten(struct kw_daemon *d)
+{
+	uint64_t failed = kw_sink_failed(d->sink);
+
+	if (failed == d->unwritten_told || d->sink_failed)
+		return;
+	kw_daemon_event_begin(d, "lost");
+	kw_json_member_unsigned(&d->line, "count", failed - d->unwritten_told);
+	kw_json_member_string(&d->line, "reason", "unwritten");
+	kw_daemon_event_end(d);
+	/* If this line went the way of the others, it is told with them. */
+	if (!d->sink_failed)
+		d->unwritten_told = failed;
+}
+
+void kw_daemon_member_chain(struct kw_daemon *d)
+{
+	const char *file = d->options->events ?: "standard output";
+	char hex[KW_CHAIN_HEX + 1];
+	struct kw_chain expected;
+	uint64_t behind;
+
+	switch (kw_sink_resumed(d->sink, &expected, &behind)) {
+	case KW_RESUMED_NEW:
+	case KW_RESUMED_GIVEN:
+	case KW_RESUMED_TAIL:
+		return;
+	case KW_RESUMED_BEHIND:
+		fprintf(stderr,
+			"kvmwardend: '%s' has %llu events more than was remembered, as after a "
+			"kill\n",
+			file, (unsigned long long)behind);
+		kw_json_member_unsigned(&d->line, "chain_behind", behind);
+		return;
+	case KW_RESUMED_BROKEN:
+		kw_chain_format(&expected, hex);
+		fprintf(stderr,
+			"kvmwardend: warning: chain-broken: '%s' does not end in what was written "
+			"last; "
+			"somebody cut or changed its end\n",
+			file);
+		kw_json_member_string(&d->line, "chain_expected", hex);
+		return;
+	}
+}
+
 static const struct kw_origin *origin_of(struct kw_daemon *d, const struct kw_limit_key *key)
 {
 	const struct kw_ruleset *rules = kw_daemon_rules(d, key->generation);

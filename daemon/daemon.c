@@ -115,7 +115,7 @@ static int prepare(struct kw_daemon *d)
 	}
 	if (r < 0)
 		return complain_of("cannot listen on", options->socket, r);
-	r = kw_sink_open(options->events, options->json, &d->sink);
+	r = kw_sink_open(options->events, options->json, NULL, &d->sink);
 	if (r < 0)
 		return complain_of("cannot write events to", options->events ?: "standard output",
 				   r);
@@ -182,6 +182,29 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+/* The file of events was moved away: from here on into a new one, which the chain goes on in. */
+static int on_reopen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct kw_daemon *d = userdata;
+	int r;
+
+	(void)source;
+	(void)info;
+	if (!d->options->events)
+		return 0;
+	r = kw_sink_reopen(d->sink);
+	if (r < 0) {
+		fprintf(stderr,
+			"kvmwardend: cannot open '%s' again: %s; the old file stays in use\n",
+			d->options->events, strerror(-r));
+		return 0;
+	}
+	kw_daemon_event_begin(d, "reopened");
+	kw_daemon_member_chain(d);
+	kw_daemon_event_end(d);
+	return 0;
+}
+
 static int rearm(sd_event_source *source, uint64_t usec)
 {
 	int r;
@@ -200,6 +223,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
 		kw_daemon_sweep(d, 1);
 	kw_daemon_tell_lost(d);
+	kw_daemon_tell_unwritten(d);
 	kw_daemon_tell_suppressed(d);
 	kw_daemon_expire(d);
 	return rearm(source, SWEEP_USEC);
@@ -247,6 +271,9 @@ static int watch(struct kw_daemon *d)
 	r = sd_event_add_signal(d->loop, NULL, SIGHUP, on_hangup, d);
 	if (r < 0)
 		return r;
+	r = sd_event_add_signal(d->loop, NULL, SIGUSR1, on_reopen, d);
+	if (r < 0)
+		return r;
 	r = sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_sweep, d);
 	if (r < 0)
 		return r;
@@ -276,6 +303,7 @@ static void tell_started(struct kw_daemon *d)
 	kw_json_member_unsigned(&d->line, "generation", d->generation);
 	kw_json_member_bool(&d->line, "pinned", status.pinned);
 	kw_json_member_bool(&d->line, "adopted", status.adopted);
+	kw_daemon_member_chain(d);
 	kw_daemon_event_end(d);
 	sd_notifyf(0, "READY=1\nSTATUS=%s, backend %s, %zu policies.",
 		   kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
@@ -299,6 +327,9 @@ static int serve(struct kw_daemon *d)
 	/* VMs that ended since the last sweep. */
 	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
 		kw_daemon_sweep(d, 2);
+	/* What is missing by now nobody else would tell of. */
+	kw_daemon_tell_lost(d);
+	kw_daemon_tell_unwritten(d);
 	kw_daemon_event_begin(d, "stopped");
 	kw_json_member_bool(&d->line, "pinned", kw_backend_pinned(d->choice.backend));
 	kw_daemon_event_end(d);
@@ -316,6 +347,7 @@ int kw_daemon_run(const struct kw_options *options)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
 

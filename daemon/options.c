@@ -26,8 +26,9 @@ static const char help[] =
 	"  --no-pin            stop enforcing when the daemon ends\n"
 	"  --help, --version\n"
 	"\n"
-	"Signals: HUP reloads the policies, TERM and INT end the daemon; unless --no-pin was\n"
-	"given, enforcement goes on then, until 'kvmwarden unload'.\n"
+	"Signals: HUP reloads the policies; USR1 opens the file of --events anew, after it was\n"
+	"moved away; TERM and INT end the daemon; unless --no-pin was given, enforcement goes on\n"
+	"then, until 'kvmwarden unload'.\n"
 	"\n"
 	"Exit status: 0 ended as asked, 1 broken policy, 64 usage, 69 the kernel lacks\n"
 	"something, 71 system error, 77 not root.\n";
