@@ -37,6 +37,7 @@ int kw_cli_unexpected(const char *command, const char *argument);
 int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_vms(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_events_verify(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_allow(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv);

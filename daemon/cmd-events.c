@@ -268,6 +268,10 @@ int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv)
 	_cleanup_(tail_done) struct tail tail = {};
 	int c, r;
 
+	if (argc > 1 && kw_streq(argv[1], "verify")) {
+		argv[1] = "kvmwarden events verify";
+		return kw_cmd_events_verify(cli, argc - 1, argv + 1);
+	}
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "fn:", options, NULL)) >= 0) {
 		r = parse_option(c, &wish);
