@@ -43,8 +43,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HOSTILE := $(addprefix $(BUILD)/tests/,queue race fire hammer churn)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 # The modules that compute: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain diag explain identity-text learn names operation \
-	policy recorded replay ruleset text verify yaml))
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain diag explain fact finding identity-text learn names \
+	operation policy recorded replay ruleset text verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h

@@ -350,6 +350,8 @@ int kw_daemon_run(const struct kw_options *options)
 	sigaddset(&mask, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit for the file of events is a failed write like others. */
+	signal(SIGXFSZ, SIG_IGN);
 
 	r = sd_event_default(&d.loop);
 	if (r < 0)
