@@ -251,6 +251,7 @@ enum kw_loss {
 	KW_LOSS_RING, /* it found no room in the ring */
 	KW_LOSS_NO_DAEMON, /* its set of programs was replaced before anyone read the ring */
 	KW_LOSS_KILLED, /* a daemon took it and was killed; it may have been written all the same */
+	KW_LOSS_UNWRITTEN, /* the event file could not take it */
 	_KW_LOSS_MAX,
 };
 
@@ -285,10 +286,10 @@ struct kw_counters {
 	__u64 told[4]; /* of these, how many a "lost" event told of */
 	__u64 pending; /* numbers whose events the daemon has and did not write yet */
 	struct kw_feed feeds[KW_FEEDS];
-	__u8 chain[32]; /* head of the event file's hash chain */
-	__u8 chain_known;
-	__u8 pad[7];
-	__u64 spare[90];
+	/* The head of the event file's hash chain: .chains[.chain - 1], or none yet. */
+	__u8 chains[2][32];
+	__u64 chain;
+	__u64 spare[86];
 };
 
 _Static_assert(sizeof(struct kw_counters) == 1024, "kw_counters is the same in every version");

@@ -160,6 +160,30 @@ void kw_backend_book_feed(struct kw_backend *b, unsigned int number)
 	b->counters->lost[KW_LOSS_NO_DAEMON] += unread;
 }
 
+void kw_backend_book_unwritten(struct kw_backend *b, uint64_t count)
+{
+	b->counters->lost[KW_LOSS_UNWRITTEN] += count;
+}
+
+/* Beside the one that is known, and then in its place: we may be killed at any moment. */
+void kw_backend_remember_chain(struct kw_backend *b, const struct kw_chain *head)
+{
+	uint64_t slot = b->counters->chain == 1 ? 2 : 1;
+
+	memcpy(b->counters->chains[slot - 1], head, sizeof(*head));
+	__atomic_store_n(&b->counters->chain, slot, __ATOMIC_RELEASE);
+}
+
+bool kw_counters_chain(const struct kw_counters *counters, struct kw_chain *ret)
+{
+	if (counters->chain != 1 && counters->chain != 2)
+		return false;
+	memcpy(ret, counters->chains[counters->chain - 1], sizeof(*ret));
+	return true;
+}
+
+_Static_assert(sizeof(struct kw_chain) == 32, "a chain's head is a SHA-256");
+
 uint64_t kw_backend_untold(const struct kw_backend *b, enum kw_loss loss)
 {
 	return __atomic_load_n(&b->counters->lost[loss], __ATOMIC_RELAXED) -

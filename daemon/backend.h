@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chain.h"
 #include "kernel-facts.h"
 #include "kvmwarden.h"
 #include "ruleset.h"
@@ -94,6 +95,14 @@ int kw_backend_drain(struct kw_backend *backend,
  * then a daemon that is killed leaves it to be counted as lost.
  */
 void kw_backend_settle(struct kw_backend *backend);
+
+/* Counts as lost what could not be written. */
+void kw_backend_book_unwritten(struct kw_backend *backend, uint64_t count);
+
+/* Keeps the head of the event file's chain where the next daemon finds it. */
+void kw_backend_remember_chain(struct kw_backend *backend, const struct kw_chain *head);
+/* What was remembered; false: nothing. */
+bool kw_counters_chain(const struct kw_counters *counters, struct kw_chain *ret);
 
 /* Counts as lost what sets that are gone wrote and nobody will read. */
 void kw_backend_book_losses(struct kw_backend *backend);

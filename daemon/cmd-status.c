@@ -228,7 +228,6 @@ static void add_troubles(struct kw_text_table *table, json_t *status)
 		{"no_memory", "decisions without the caller's identity: all policies applied"},
 		{"clients_refused", "connections refused: too many at once"},
 		{"followers_lost", "events that slow followers missed"},
-		{"events_unwritten", "events that could not be written to the event file"},
 	};
 	json_int_t unknown = json_integer_value(json_object_get(status, "vms_unknown"));
 	size_t i;

@@ -34,7 +34,6 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 	kw_manager_stats(d->manager, &clients);
 	status.clients_refused = clients.refused;
 	status.followers_lost = clients.lost;
-	status.events_unwritten = kw_sink_failed(d->sink);
 	memcpy(status.proved, d->proof.entries, sizeof(status.proved));
 	kw_backend_counters(backend, &status.counters);
 	kw_backend_stats(backend, &status.stats);

@@ -44,12 +44,19 @@ static void hand_on(struct kw_daemon *d)
 static void flush(struct kw_daemon *d)
 {
 	int r = kw_sink_flush(d->sink);
+	struct kw_chain head;
 
 	if (r < 0 && !d->sink_failed)
 		fprintf(stderr,
 			"kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
 			strerror(-r), (unsigned long long)kw_sink_failed(d->sink));
 	d->sink_failed = r < 0;
+	kw_backend_book_unwritten(d->choice.backend, kw_sink_failed(d->sink) - d->unwritten);
+	d->unwritten = kw_sink_failed(d->sink);
+	kw_sink_head(d->sink, &head);
+	/* On a terminal there is none, and a file's is not forgotten for that. */
+	if (!kw_chain_equal(&head, &kw_chain_genesis))
+		kw_backend_remember_chain(d->choice.backend, &head);
 	kw_backend_settle(d->choice.backend);
 }
 
@@ -93,9 +100,12 @@ static uint64_t total_lost(const struct kw_daemon *d)
 	return kw_counters_lost(&counters);
 }
 
-void kw_daemon_tell_lost(struct kw_daemon *d)
+void kw_daemon_tell_lost(struct kw_daemon *d, bool try_sink)
 {
 	kw_backend_book_losses(d->choice.backend);
+	/* Where nothing can be written, telling of it would be lost as well. */
+	if (d->sink_failed && !try_sink)
+		return;
 	for (unsigned int loss = 0; loss < _KW_LOSS_MAX; loss++) {
 		uint64_t count = kw_backend_untold(d->choice.backend, loss);
 
@@ -106,23 +116,10 @@ void kw_daemon_tell_lost(struct kw_daemon *d)
 		kw_json_member_unsigned(&d->line, "total", total_lost(d));
 		kw_json_member_string(&d->line, "reason", kw_loss_name(loss));
 		kw_daemon_event_end(d);
+		if (d->sink_failed)
+			return;
 		kw_backend_told(d->choice.backend, loss, count);
 	}
-}
-
-void kw_daemon_tell_unwritten(struct kw_daemon *d)
-{
-	uint64_t failed = kw_sink_failed(d->sink);
-
-	if (failed == d->unwritten_told || d->sink_failed)
-		return;
-	kw_daemon_event_begin(d, "lost");
-	kw_json_member_unsigned(&d->line, "count", failed - d->unwritten_told);
-	kw_json_member_string(&d->line, "reason", "unwritten");
-	kw_daemon_event_end(d);
-	/* If this line went the way of the others, it is told with them. */
-	if (!d->sink_failed)
-		d->unwritten_told = failed;
 }
 
 void kw_daemon_member_chain(struct kw_daemon *d)

@@ -33,7 +33,7 @@ struct kw_daemon {
 	struct kw_proof proof;
 	uint64_t since_ns; /* CLOCK_REALTIME */
 	uint64_t proved_ns;
-	uint64_t unwritten_told; /* of the lines that could not be written, the same */
+	uint64_t unwritten; /* lines of the sink that are counted as lost */
 	bool sink_failed; /* told already */
 
 	struct kw_origin_host host;
@@ -71,10 +71,11 @@ void kw_daemon_pump(struct kw_daemon *d);
 /* Begins an event of our own in d->line; the caller adds members and calls _end. */
 void kw_daemon_event_begin(struct kw_daemon *d, const char *event);
 void kw_daemon_event_end(struct kw_daemon *d);
-/* Tells of events lost since the last time, by reason, if any. */
-void kw_daemon_tell_lost(struct kw_daemon *d);
-/* The same of lines that could not be written, once writing works again. */
-void kw_daemon_tell_unwritten(struct kw_daemon *d);
+/*
+ * Tells of events lost since the last time, by reason, if any. While events cannot be
+ * written it does so only to try whether they can be again.
+ */
+void kw_daemon_tell_lost(struct kw_daemon *d, bool try_sink);
 /* If the file of events does not end as it should, says so: a member of the event begun. */
 void kw_daemon_member_chain(struct kw_daemon *d);
 /* Tells how many events each rate limit held back, where no further one did. */

@@ -89,6 +89,9 @@ static int prepare(struct kw_daemon *d)
 {
 	const struct kw_options *options = d->options;
 	struct kw_diag diag = {};
+	struct kw_pinned pinned;
+	struct kw_chain head;
+	bool chained;
 	int r;
 
 	kw_daemon_host_init(d);
@@ -115,7 +118,10 @@ static int prepare(struct kw_daemon *d)
 	}
 	if (r < 0)
 		return complain_of("cannot listen on", options->socket, r);
-	r = kw_sink_open(options->events, options->json, NULL, &d->sink);
+	/* What an earlier daemon wrote last, if one left its counters. */
+	chained = options->pin && kw_backend_read_pinned(&pinned) == 0 &&
+		  kw_counters_chain(&pinned.counters, &head);
+	r = kw_sink_open(options->events, options->json, chained ? &head : NULL, &d->sink);
 	if (r < 0)
 		return complain_of("cannot write events to", options->events ?: "standard output",
 				   r);
@@ -153,7 +159,7 @@ static int start(struct kw_daemon *d)
 	r = kw_daemon_sweep(d, 1);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
-	kw_daemon_tell_lost(d);
+	kw_daemon_tell_lost(d, false);
 	kw_daemon_reconcile_exceptions(d);
 	return KW_EXIT_OK;
 }
@@ -167,7 +173,7 @@ static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *user
 	(void)revents;
 	kw_daemon_pump(d);
 	/* There is room again: what found none is told before anything else. */
-	kw_daemon_tell_lost(d);
+	kw_daemon_tell_lost(d, false);
 	return 0;
 }
 
@@ -222,8 +228,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
 		kw_daemon_sweep(d, 1);
-	kw_daemon_tell_lost(d);
-	kw_daemon_tell_unwritten(d);
+	kw_daemon_tell_lost(d, true);
 	kw_daemon_tell_suppressed(d);
 	kw_daemon_expire(d);
 	return rearm(source, SWEEP_USEC);
@@ -328,8 +333,7 @@ static int serve(struct kw_daemon *d)
 	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
 		kw_daemon_sweep(d, 2);
 	/* What is missing by now nobody else would tell of. */
-	kw_daemon_tell_lost(d);
-	kw_daemon_tell_unwritten(d);
+	kw_daemon_tell_lost(d, true);
 	kw_daemon_event_begin(d, "stopped");
 	kw_json_member_bool(&d->line, "pinned", kw_backend_pinned(d->choice.backend));
 	kw_daemon_event_end(d);

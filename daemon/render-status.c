@@ -24,6 +24,8 @@ const char *kw_loss_name(enum kw_loss loss)
 		return "no-daemon";
 	case KW_LOSS_KILLED:
 		return "daemon-killed";
+	case KW_LOSS_UNWRITTEN:
+		return "unwritten";
 	case _KW_LOSS_MAX:
 		break;
 	}
@@ -106,7 +108,7 @@ static void render_counters(struct kw_json *json, const struct kw_status *status
 	kw_json_member_unsigned(json, "races", status->stats.races);
 	kw_json_member_unsigned(json, "clients_refused", status->clients_refused);
 	kw_json_member_unsigned(json, "followers_lost", status->followers_lost);
-	kw_json_member_unsigned(json, "events_unwritten", status->events_unwritten);
+	kw_json_member_unsigned(json, "events_unwritten", status->counters.lost[KW_LOSS_UNWRITTEN]);
 	kw_json_close_object(json);
 }
 
