@@ -100,6 +100,7 @@ static int prepare(struct kw_daemon *d)
 	if (r < 0) {
 		kw_diag_print(&diag, stderr);
 		kw_diag_done(&diag);
+		fprintf(stderr, "kvmwardend: cannot start with these policies\n");
 		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
 	}
 	if (geteuid() != 0) {
