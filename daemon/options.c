@@ -79,8 +79,10 @@ static int add_dir(struct kw_options *options, const char *dir)
 	while (options->policy_dirs && options->policy_dirs[n])
 		n++;
 	dirs = reallocarray(options->policy_dirs, n + 2, sizeof(*dirs));
-	if (!dirs)
+	if (!dirs) {
+		fprintf(stderr, "kvmwardend: cannot keep the options: out of memory\n");
 		return KW_EXIT_OS;
+	}
 	dirs[n] = dir;
 	dirs[n + 1] = NULL;
 	options->policy_dirs = dirs;
