@@ -77,11 +77,23 @@ static int check_unused(const char *path)
 	return errno == ENOENT || errno == ECONNREFUSED ? 0 : -errno;
 }
 
+/*
+ * The file alone, as a group of the system is in it. getgrnam() would load modules that
+ * can wait for a network, and which, without memory, end the process.
+ */
 static gid_t find_group(void)
 {
-	const struct group *group = getgrnam(GROUP);
+	FILE *file = fopen("/etc/group", "re");
+	const struct group *group = NULL;
+	gid_t gid = (gid_t)-1;
 
-	return group ? group->gr_gid : (gid_t)-1;
+	while (file && (group = fgetgrent(file)) && !kw_streq(group->gr_name, GROUP))
+		;
+	if (group)
+		gid = group->gr_gid;
+	if (file)
+		fclose(file);
+	return gid;
 }
 
 static int make_directory(const char *path)
