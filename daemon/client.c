@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "json-read.h"
 #include "pins.h"
 #include "util.h"
 #include "varlink.h"
@@ -149,7 +150,7 @@ static int receive(struct kw_client *client, json_t **ret, char **reterr)
 		if (r == 0)
 			return fail_talk(-ECONNRESET, reterr);
 	}
-	*ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	*ret = kw_json_read(text, len, JSON_REJECT_DUPLICATES);
 	if (!json_is_object(*ret)) {
 		json_decref(*ret);
 		return kw_fail(-EPROTO, reterr, "kvmwardend's answer is not JSON");

@@ -7,6 +7,7 @@
 #include "client.h"
 #include "doctor.h"
 #include "json.h"
+#include "json-read.h"
 #include "names.h"
 #include "text.h"
 #include "util.h"
@@ -88,7 +89,7 @@ static int print_json(const struct kw_kernel_facts *facts, const struct kw_check
 	}
 	kw_json_close_array(&json);
 	kw_json_close_object(&json);
-	value = json.failed ? NULL : json_loadb(json.text, json.len, 0, NULL);
+	value = json.failed ? NULL : kw_json_read(json.text, json.len, 0);
 	if (value)
 		r = kw_client_print_json(value) == KW_EXIT_OK ? 0 : -EIO;
 	json_decref(value);

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "client.h"
+#include "json-read.h"
 #include "names.h"
 #include "text.h"
 #include "util.h"
@@ -190,7 +191,7 @@ static int read_file(const struct wish *wish, struct tail *tail)
 		_cleanup_(json_decref_cleanup) json_t *event = NULL;
 
 		number++;
-		event = json_loadb(line, len, 0, NULL);
+		event = kw_json_read(line, len, 0);
 		if (!json_is_object(event)) {
 			fprintf(stderr, "kvmwarden: %s:%zu: not a JSON object\n", wish->file,
 				number);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "cli.h"
+#include "json-read.h"
 #include "names.h"
 #include "util.h"
 
@@ -463,7 +464,7 @@ int kw_manager_call(struct session *session, const char *text, size_t len)
 	size_t pending = kw_outbox_pending(&session->out);
 	int r;
 
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	root = kw_json_read(text, len, JSON_REJECT_DUPLICATES);
 	if (!root)
 		return -EBADMSG;
 	if (json_unpack_ex(root, NULL, JSON_STRICT, "{s:s, s?o, s?b, s?b, s?b}", "method",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "identity-text.h"
+#include "json-read.h"
 #include "names.h"
 #include "ruleset.h"
 #include "text.h"
@@ -188,7 +189,7 @@ static int kind_of(const char *name)
 
 void kw_recorded_parse(const char *text, size_t len, struct kw_line *ret)
 {
-	_cleanup_(json_decref_cleanup) json_t *object = json_loadb(text, len, 0, NULL);
+	_cleanup_(json_decref_cleanup) json_t *object = kw_json_read(text, len, 0);
 	const char *name = kw_text_member(object, "event");
 	int kind = kind_of(name);
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "json-read.h"
 #include "util.h"
 
 #define RED "\033[31m"
@@ -171,7 +172,7 @@ void kw_text_event_json(json_t *event, bool colour, FILE *out)
 
 void kw_text_event(const char *json, size_t len, bool colour, FILE *out)
 {
-	json_t *event = json_loadb(json, len, JSON_ALLOW_NUL, NULL);
+	json_t *event = kw_json_read(json, len, JSON_ALLOW_NUL);
 	_cleanup_free_ char *copy = NULL;
 
 	if (json_is_object(event)) {
