@@ -45,6 +45,8 @@ FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/
 # The modules that compute: what the fuzzers want coverage of.
 FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain diag explain fact finding identity-text learn names \
 	operation policy recorded replay ruleset text verify yaml))
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag explain identity-text learn names operation \
+	json policy recorded replay ruleset text yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
@@ -61,6 +63,8 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
 	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells
+all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
+	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -139,6 +143,9 @@ $(OTHER): $(wildcard bpf/* daemon/*)
 $(BUILD)/kvmwarden: $(BUILD)/daemon/main-cli.o $(BUILD)/libkvmwarden.a
 	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/sane/kvmwardend: $(BUILD)/sane/main-daemon.o $(BUILD)/libkvmwarden-sane.a
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
+
 $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
@@ -146,6 +153,10 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 $(HOSTILE): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h tests/probe/compat_kvm.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -Itests/probe -o $@ $<
+
+$(BUILD)/tests/fail-nth.so: tests/hostile/fail-nth.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -fPIC -shared -o $@ $<
 
 $(BUILD)/tests/cost: tests/bench/cost.c
 	@mkdir -p $(@D)
@@ -204,6 +215,8 @@ demo: deps-test
 
 check check-unit check-host check-guest check-long: deps-test
 	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-guest check-long,$@),$(OTHER)) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict))
+	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict) \
+		$(BUILD)/sane/kvmwardend)
 	$(Q)tests/run $(@:check-%=%)
 
 fuzz: deps-test
