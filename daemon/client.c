@@ -137,6 +137,7 @@ int kw_client_call(struct kw_client *client, const char *method, json_t *paramet
 
 static int receive(struct kw_client *client, json_t **ret, char **reterr)
 {
+	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
 	const char *text;
 	size_t len;
 	int r;
@@ -150,11 +151,10 @@ static int receive(struct kw_client *client, json_t **ret, char **reterr)
 		if (r == 0)
 			return fail_talk(-ECONNRESET, reterr);
 	}
-	*ret = kw_json_read(text, len, JSON_REJECT_DUPLICATES);
-	if (!json_is_object(*ret)) {
-		json_decref(*ret);
+	reply = kw_json_read(text, len, JSON_REJECT_DUPLICATES);
+	if (!json_is_object(reply))
 		return kw_fail(-EPROTO, reterr, "kvmwardend's answer is not JSON");
-	}
+	*ret = TAKE_PTR(reply);
 	return 0;
 }
 
