@@ -61,12 +61,16 @@ static int find_vm(void *userdata, const struct kw_vm *vm)
 	return 0;
 }
 
-static bool vm_lives(struct kw_daemon *d, uint64_t id)
+/* 1: it lives, 0: it does not, or -errno: nobody knows. */
+static int vm_lives(struct kw_daemon *d, uint64_t id)
 {
 	struct search search = {.id = id};
+	int r;
 
-	kw_backend_each_vm(d->choice.backend, find_vm, &search);
-	return search.found;
+	r = kw_backend_each_vm(d->choice.backend, find_vm, &search);
+	if (search.found)
+		return 1;
+	return r;
 }
 
 /* All entries of an exception, or none. */
@@ -136,7 +140,10 @@ int kw_daemon_allow(struct kw_daemon *d, const struct kw_allow *allow, uint64_t 
 	r = expand(allow->operation, set, reterr);
 	if (r < 0)
 		return r;
-	if (!vm_lives(d, allow->vm))
+	r = vm_lives(d, allow->vm);
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot read the records of VMs: %s", strerror(-r));
+	if (r == 0)
 		return kw_fail(-ENOENT, reterr, "there is no VM %llu; 'kvmwarden vms' lists them",
 			       (unsigned long long)allow->vm);
 	if (d->handover.granted_count >= KW_GRANTED_MAX)
@@ -191,6 +198,11 @@ void kw_daemon_expire(struct kw_daemon *d)
 			end(d, &d->handover.granted[i], "expired");
 		else if (!vm_lives(d, d->handover.granted[i].vm))
 			end(d, &d->handover.granted[i], "the VM is gone");
+	while (i < d->granted_count) {
+		if (d->granted[i].until_ns <= now)
+			end(d, &d->granted[i], "expired");
+		else if (vm_lives(d, d->granted[i].vm) == 0)
+			end(d, &d->granted[i], "the VM is gone");
 		else
 			i++;
 	}
