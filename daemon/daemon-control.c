@@ -6,7 +6,7 @@
 #include "daemon-internal.h"
 #include "util.h"
 
-void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
+int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 {
 	struct kw_backend *backend = d->choice.backend;
 	struct kw_manager_stats clients;
@@ -29,14 +29,16 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.rules = rules,
 		.policy_error = d->policy_error,
 	};
+	int r;
 
 	status.watches = kw_backend_watches(backend, &status.unwatched, &status.unwatched_count);
 	kw_manager_stats(d->manager, &clients);
 	status.clients_refused = clients.refused;
 	status.followers_lost = clients.lost;
+	status.events_unwritten = kw_sink_failed(d->sink) + d->unrendered;
 	memcpy(status.proved, d->proof.entries, sizeof(status.proved));
 	kw_backend_counters(backend, &status.counters);
-	kw_backend_stats(backend, &status.stats);
+	r = kw_backend_stats(backend, &status.stats);
 	if (!d->proof.passed) {
 		status.enforcement = KW_DEGRADED;
 		status.reason =
@@ -50,6 +52,7 @@ void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 				"it reports these ioctls, and they succeed";
 	}
 	*ret = status;
+	return r;
 }
 
 static int count_vm(void *userdata, const struct kw_vm *vm)
@@ -82,6 +85,16 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 	status.exceptions = exceptions;
 	status.exception_count = kw_daemon_exceptions(d, exceptions);
 	kw_backend_each_vm(d->choice.backend, count_vm, &status);
+	int r;
+
+	/* Zeros in the place of counts would be a status, and not the one there is. */
+	r = kw_daemon_status(d, &status);
+	if (r == 0)
+		r = kw_backend_each_vm(d->choice.backend, count_vm, &status.vms);
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot read the counters: %s", strerror(-r));
+	status.exceptions = exceptions;
+	status.exception_count = kw_daemon_exceptions(d, exceptions);
 	kw_render_status(reply, &status);
 	return 0;
 }
@@ -120,7 +133,9 @@ static int answer_vms(void *userdata, struct kw_json *reply, char **reterr)
 	kw_json_open_object(reply);
 	kw_json_key(reply, "vms");
 	kw_json_open_array(reply);
-	kw_backend_each_vm(d->choice.backend, list_vm, &listing);
+	r = kw_backend_each_vm(d->choice.backend, list_vm, &listing);
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot read the records of VMs: %s", strerror(-r));
 	kw_json_close_array(reply);
 	kw_json_close_object(reply);
 	return 0;

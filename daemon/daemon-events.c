@@ -33,6 +33,7 @@ static void refresh_clock(struct kw_daemon *d)
 static void hand_on(struct kw_daemon *d)
 {
 	if (d->line.failed) {
+		d->unrendered++;
 		fprintf(stderr, "kvmwardend: out of memory: an event was not written\n");
 		return;
 	}

@@ -35,6 +35,7 @@ struct kw_daemon {
 	uint64_t proved_ns;
 	uint64_t unwritten; /* lines of the sink that are counted as lost */
 	bool sink_failed; /* told already */
+	uint64_t unrendered; /* events there was no memory for */
 
 	struct kw_origin_host host;
 	char hostname[256];
@@ -115,6 +116,7 @@ void kw_daemon_forget_state(struct kw_daemon *d);
 /* daemon-control.c */
 
 extern const struct kw_manager_ops kw_daemon_ops; /* userdata: struct kw_daemon */
-void kw_daemon_status(struct kw_daemon *d, struct kw_status *ret);
+/* On failure all but the statistics is there. */
+int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret);
 
 #endif
