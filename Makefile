@@ -47,6 +47,9 @@ FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain diag explain f
 	operation policy recorded replay ruleset text verify yaml))
 FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag explain identity-text learn names operation \
 	json policy recorded replay ruleset text yaml))
+# The modules that compute, and those that listen: what the fuzzers want coverage of.
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,client diag explain identity-text json learn manager \
+	names operation pins policy recorded render replay ruleset text varlink yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
@@ -184,6 +187,7 @@ $(BUILD)/libkvmwarden-fuzz.a: $(FUZZ_OBJECTS)
 $(BUILD)/fuzz/%: tests/fuzz/fuzz-%.c $(BUILD)/libkvmwarden-fuzz.a
 	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(CPPFLAGS) -MMD -MP -o $@ $< \
 		$(BUILD)/libkvmwarden-fuzz.a -lyaml -ljansson -lnettle
+		$(BUILD)/libkvmwarden-fuzz.a -lsystemd -lyaml -ljansson
 
 # The words of the language, as its tables have them, join the kept ones.
 $(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operations-*.h)
@@ -192,7 +196,8 @@ $(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operat
 		grep -oE '"@?[a-zA-Z][a-zA-Z0-9_-]*"' | sort -u | cat $< - >$@
 
 # It embeds the interface's text, which no compiler lists among its dependencies.
-$(BUILD)/daemon/manager-calls.o $(BUILD)/sane/manager-calls.o: daemon/io.kvmwarden.Manager.varlink
+$(BUILD)/daemon/manager-calls.o $(BUILD)/sane/manager-calls.o \
+	$(BUILD)/fuzz/daemon/manager-calls.o: daemon/io.kvmwarden.Manager.varlink
 
 -include $(wildcard $(BUILD)/daemon/*.d $(BUILD)/sane/*.d $(BUILD)/tests/unit/*.d \
 	$(BUILD)/fuzz/*.d $(BUILD)/fuzz/daemon/*.d)
