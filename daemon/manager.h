@@ -51,7 +51,7 @@ struct kw_manager_ops {
 
 /*
  * Listens on path (its directory is created 0750, the socket is 0660, both of
- * group "kvmwarden" if it exists) until freed; a stale socket is replaced, a
+ * group "kvmwarden" if /etc/group has it) until freed; a stale socket is replaced, a
  * living daemon's is -EADDRINUSE. The mode of a directory that is there already
  * is its owner's business. ops is borrowed. A path of NULL listens nowhere.
  */
