@@ -28,8 +28,8 @@ int kw_pins_lock(int *ret);
 /* Ends it, and removes KW_PINS if nothing is in it. -1 is fine. */
 void kw_pins_unlock(int lock);
 
-/* Is a set with one of these programs pinned? */
-bool kw_pins_have_program(const char *const *names, size_t count);
+/* Is a set with one of these programs pinned? 1, 0, or -errno: nobody knows. */
+int kw_pins_have_program(const char *const *names, size_t count);
 
 /* Creates the directory of the next epoch; *ret (malloc()ed) is its path. */
 int kw_pins_new_epoch(char **ret, uint32_t *ret_number);
