@@ -43,6 +43,9 @@ int kw_pins_remove_others(const char *keep);
 /* Removes one epoch, by its path. */
 int kw_pins_remove_epoch(const char *path);
 
+/* Removes the shared maps where no set is left, of a start that failed. */
+void kw_pins_forget_shared(void);
+
 /* Removes everything, the shared maps included. 0 when there was nothing. */
 int kw_pins_remove_all(void);
 
