@@ -42,14 +42,10 @@ SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 HOSTILE := $(addprefix $(BUILD)/tests/,queue race fire hammer churn)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-# The modules that compute: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain diag explain fact finding identity-text learn names \
-	operation policy recorded replay ruleset text verify yaml))
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,diag explain identity-text learn names operation \
-	json policy recorded replay ruleset text yaml))
 # The modules that compute, and those that listen: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,client diag explain identity-text json learn manager \
-	names operation pins policy recorded render replay ruleset text varlink yaml))
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag explain fact finding \
+	handover identity-text json learn manager names operation pins policy recorded render replay \
+	ruleset text varlink verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
@@ -65,9 +61,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
-	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells
-all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
-	$(BUILD)/tests/race $(BUILD)/tests/fire $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
+	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -219,9 +213,8 @@ demo: deps-test
 # --- tests ------------------------------------------------------------------
 
 check check-unit check-host check-guest check-long: deps-test
-	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-guest check-long,$@),$(OTHER)) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict))
-	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict) \
-		$(BUILD)/sane/kvmwardend)
+	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-guest check-long,$@),$(OTHER)) \
+		$(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict) $(BUILD)/sane/kvmwardend)
 	$(Q)tests/run $(@:check-%=%)
 
 fuzz: deps-test

@@ -134,6 +134,15 @@ static void choose_programs(struct kw_backend *b, const struct kw_kernel_facts *
 	}
 }
 
+/* libbpf has errors of its own, above those of the system. */
+static const char *reason(int error)
+{
+	static char text[128];
+
+	libbpf_strerror(error, text, sizeof(text));
+	return text;
+}
+
 int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts,
 		       const struct kw_backend_wish *wish, char **reterr)
 {
@@ -145,7 +154,7 @@ int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts
 	kw_libbpf_listen();
 	b->skel = kvmwarden_bpf__open();
 	if (!b->skel)
-		return kw_fail(-errno, reterr, "cannot open the BPF object: %s", strerror(errno));
+		return kw_fail(-errno, reterr, "cannot open the BPF object: %s", reason(-errno));
 	b->mark = (struct kw_mark){.backend = b->id, .vms_max = wish->vms_max};
 	_Static_assert(sizeof(KW_OBJECT_SHA256) == sizeof(b->mark.object) + 1, "64 digits");
 	memcpy(b->mark.object, KW_OBJECT_SHA256, sizeof(b->mark.object));
@@ -180,6 +189,9 @@ static int reuse_shared(struct kw_backend *b, char **reterr)
 	for (enum kw_map i = 0; i < KW_MAP_OWN; i++) {
 		snprintf(path, sizeof(path), "%s/%s", KW_PINS, kw_map_names[i]);
 		fd = bpf_obj_get(path);
+		/* Any other reason would leave us with a map that the pinned programs do not use. */
+		if (fd < 0 && errno != ENOENT)
+			return kw_fail(-errno, reterr, "cannot use %s: %s", path, strerror(errno));
 		r = fd < 0 ? 0 : bpf_map__reuse_fd(kw_backend_map_of(b, i), fd);
 		if (fd >= 0)
 			close(fd);
@@ -229,8 +241,7 @@ int kw_backend_load(struct kw_backend *b, bool pin, char **reterr)
 		return kw_fail(r, reterr, KW_REASON_FORBIDDEN);
 	if (r < 0)
 		return kw_fail(r, reterr, "the kernel refuses to load its programs: %s%s%s",
-			       strerror(-r), *kw_libbpf_said() ? "; libbpf: " : "",
-			       kw_libbpf_said());
+			       reason(r), *kw_libbpf_said() ? "; libbpf: " : "", kw_libbpf_said());
 	r = take_maps(b);
 	return r < 0 ? kw_fail(r, reterr, "cannot hold the maps: %s", strerror(-r)) : 0;
 }

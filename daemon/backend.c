@@ -65,13 +65,13 @@ static int prove(struct kw_backend *b, char **reterr)
 		       proof.entries[KW_ENTRY_NATIVE] ? "32-bit" : "native");
 }
 
-/* Would this backend replace a pinned set that refuses by one that cannot? */
-static bool is_step_down(unsigned int id)
+/* Would this backend replace a pinned set that refuses by one that cannot? 1, 0, or -errno. */
+static int is_step_down(unsigned int id)
 {
 	static const char *const refusing[] = {"kw_lsm", "kw_fmod"};
 
-	return id == KW_BACKEND_TRACEPOINT &&
-	       kw_pins_have_program(refusing, KW_ARRAY_SIZE(refusing));
+	return id == KW_BACKEND_TRACEPOINT ? kw_pins_have_program(refusing, KW_ARRAY_SIZE(refusing))
+					   : 0;
 }
 
 static int on_event(void *context, void *data, size_t size)
@@ -196,7 +196,10 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct
 	struct kw_backend *b;
 	int r;
 
-	if (wish->pin && is_step_down(id))
+	r = wish->pin ? is_step_down(id) : 0;
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot look at %s: %s", KW_PINS, strerror(-r));
+	if (r > 0)
 		return kw_fail(-EBUSY, reterr,
 			       "a set that refuses ioctls is pinned, which this backend cannot "
 			       "replace; 'kvmwarden unload --yes' ends it");
@@ -211,8 +214,10 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct
 	r = bring_up(b, facts, rules, wish, reterr);
 	if (r < 0) {
 		/* Ours only: what an earlier daemon pinned goes on. */
-		if (b->epoch && !b->adopted)
+		if (b->epoch && !b->adopted) {
 			kw_pins_remove_epoch(b->epoch);
+			kw_pins_forget_shared();
+		}
 		kw_backend_free(b);
 		return r;
 	}

@@ -35,7 +35,6 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 	kw_manager_stats(d->manager, &clients);
 	status.clients_refused = clients.refused;
 	status.followers_lost = clients.lost;
-	status.events_unwritten = kw_sink_failed(d->sink) + d->unrendered;
 	memcpy(status.proved, d->proof.entries, sizeof(status.proved));
 	kw_backend_counters(backend, &status.counters);
 	r = kw_backend_stats(backend, &status.stats);
@@ -71,10 +70,14 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 	_cleanup_free_ struct kw_stats *stats = NULL;
 	_cleanup_free_ uint64_t *lost = NULL;
 	struct kw_status status;
-	int cpus;
+	int cpus, r;
 
-	(void)reterr;
-	kw_daemon_status(d, &status);
+	/* Zeros in the place of counts would be a status, and not the one there is. */
+	r = kw_daemon_status(d, &status);
+	if (r == 0)
+		r = kw_backend_each_vm(d->choice.backend, count_vm, &status);
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot read the counters: %s", strerror(-r));
 	cpus = kw_backend_stats_by_cpu(d->choice.backend, &stats);
 	if (cpus > 0)
 		lost = calloc(cpus, sizeof(*lost));
@@ -82,17 +85,6 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 		lost[i] = stats[i].lost;
 	status.lost_by_cpu = lost;
 	status.cpus = lost ? cpus : 0;
-	status.exceptions = exceptions;
-	status.exception_count = kw_daemon_exceptions(d, exceptions);
-	kw_backend_each_vm(d->choice.backend, count_vm, &status);
-	int r;
-
-	/* Zeros in the place of counts would be a status, and not the one there is. */
-	r = kw_daemon_status(d, &status);
-	if (r == 0)
-		r = kw_backend_each_vm(d->choice.backend, count_vm, &status.vms);
-	if (r < 0)
-		return kw_fail(r, reterr, "cannot read the counters: %s", strerror(-r));
 	status.exceptions = exceptions;
 	status.exception_count = kw_daemon_exceptions(d, exceptions);
 	kw_render_status(reply, &status);

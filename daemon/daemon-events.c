@@ -33,7 +33,7 @@ static void refresh_clock(struct kw_daemon *d)
 static void hand_on(struct kw_daemon *d)
 {
 	if (d->line.failed) {
-		d->unrendered++;
+		kw_backend_book_unwritten(d->choice.backend, 1);
 		fprintf(stderr, "kvmwardend: out of memory: an event was not written\n");
 		return;
 	}

@@ -190,19 +190,15 @@ int kw_daemon_end_exception(struct kw_daemon *d, uint64_t id, char **reterr)
 
 void kw_daemon_expire(struct kw_daemon *d)
 {
+	struct kw_granted *granted = d->handover.granted;
 	uint64_t now = kw_clock_ns(CLOCK_BOOTTIME);
 	size_t i = 0;
 
 	while (i < d->handover.granted_count) {
-		if (d->handover.granted[i].until_ns <= now)
-			end(d, &d->handover.granted[i], "expired");
-		else if (!vm_lives(d, d->handover.granted[i].vm))
-			end(d, &d->handover.granted[i], "the VM is gone");
-	while (i < d->granted_count) {
-		if (d->granted[i].until_ns <= now)
-			end(d, &d->granted[i], "expired");
-		else if (vm_lives(d, d->granted[i].vm) == 0)
-			end(d, &d->granted[i], "the VM is gone");
+		if (granted[i].until_ns <= now)
+			end(d, &granted[i], "expired");
+		else if (vm_lives(d, granted[i].vm) == 0)
+			end(d, &granted[i], "the VM is gone");
 		else
 			i++;
 	}

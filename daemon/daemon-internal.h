@@ -35,7 +35,6 @@ struct kw_daemon {
 	uint64_t proved_ns;
 	uint64_t unwritten; /* lines of the sink that are counted as lost */
 	bool sink_failed; /* told already */
-	uint64_t unrendered; /* events there was no memory for */
 
 	struct kw_origin_host host;
 	char hostname[256];

@@ -97,6 +97,13 @@ void kw_pins_unlock(int lock)
 	close(lock);
 }
 
+/* The next entry, or NULL: the end, or with errno set a failure. */
+static const struct dirent *next_entry(DIR *dir)
+{
+	errno = 0;
+	return readdir(dir);
+}
+
 static int compare_epochs(const struct dirent **a, const struct dirent **b)
 {
 	uint64_t first = epoch_of((*a)->d_name), second = epoch_of((*b)->d_name);
@@ -142,15 +149,17 @@ static int has_program(const char *epoch, void *userdata)
 		snprintf(path, sizeof(path), "%s/%s", epoch, names->names[i]);
 		if (access(path, F_OK) == 0)
 			return 1;
+		if (errno != ENOENT)
+			return -errno;
 	}
 	return 0;
 }
 
-bool kw_pins_have_program(const char *const *names, size_t count)
+int kw_pins_have_program(const char *const *names, size_t count)
 {
 	struct names userdata = {.names = names, .count = count};
 
-	return kw_pins_each_epoch(has_program, &userdata) > 0;
+	return kw_pins_each_epoch(has_program, &userdata);
 }
 
 static int is_not_empty(const char *epoch, void *userdata)
@@ -180,12 +189,14 @@ int kw_pins_new_epoch(char **ret, uint32_t *ret_number)
 	dir = opendir(KW_PINS);
 	if (!dir)
 		return -errno;
-	while ((entry = readdir(dir))) {
+	while ((entry = next_entry(dir))) {
 		uint64_t epoch = epoch_of(entry->d_name);
 
 		if (epoch > last)
 			last = epoch;
 	}
+	if (errno)
+		return -errno;
 	if (asprintf(&path, "%s/%llu", KW_PINS, (unsigned long long)last + 1) < 0) {
 		path = NULL;
 		return -ENOMEM;
@@ -207,7 +218,7 @@ int kw_pins_remove_others(const char *keep)
 	dir = opendir(KW_PINS);
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(dir))) {
+	while ((entry = next_entry(dir))) {
 		uint64_t epoch = epoch_of(entry->d_name);
 
 		if (!epoch || epoch == kept)
@@ -216,12 +227,32 @@ int kw_pins_remove_others(const char *keep)
 		if (r < 0)
 			result = r;
 	}
-	return result;
+	return errno ? -errno : result;
 }
 
 int kw_pins_remove_epoch(const char *path)
 {
 	return remove_epoch(AT_FDCWD, path);
+}
+
+static int is_there(const char *epoch, void *userdata)
+{
+	(void)epoch;
+	(void)userdata;
+	return 1;
+}
+
+void kw_pins_forget_shared(void)
+{
+	char path[PATH_MAX];
+
+	/* Sets that are there, or that nobody knows of, need them. */
+	if (kw_pins_each_epoch(is_there, NULL) != 0)
+		return;
+	for (size_t i = 0; i < KW_ARRAY_SIZE(shared); i++) {
+		snprintf(path, sizeof(path), "%s/%s", KW_PINS, shared[i]);
+		unlink(path);
+	}
 }
 
 int kw_pins_remove_all(void)

@@ -98,7 +98,6 @@ struct kw_status {
 	size_t exception_count;
 	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
 	uint64_t followers_lost; /* events that slow followers missed */
-	uint64_t events_unwritten; /* events that --events FILE could not take, or memory */
 };
 
 /* All events that were lost, for whatever reason. */
