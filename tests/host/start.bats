@@ -84,6 +84,7 @@ setup_file() {
 }
 
 @test "without --events the events are JSON lines on standard output" {
+	: >"$events" # which the shell of the daemon creates when it comes to it
 	build/kvmwardend --no-pin --backend tracepoint --socket "$socket" --policy-dir "$shipped" \
 		>"$events" 2>"$said" 3>&- </dev/null &
 	daemon=$!
