@@ -46,11 +46,13 @@ static int path_of(const struct gathering *g, const char *name, char path[PATH_M
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-static bool exists(const struct gathering *g, const char *name)
+static enum kw_fact presence(const struct gathering *g, const char *name)
 {
 	char path[PATH_MAX];
 
-	return path_of(g, name, path) == 0 && access(path, F_OK) == 0;
+	if (path_of(g, name, path) == 0 && access(path, F_OK) == 0)
+		return KW_FACT_YES;
+	return errno == ENOENT ? KW_FACT_NO : KW_FACT_UNKNOWN;
 }
 
 /* The file's first bytes as a string without trailing newlines; empty on failure. */
@@ -165,7 +167,7 @@ static void gather_device(const struct gathering *g)
 	int types;
 
 	if (!g->live) {
-		f->kvm_device = fact_of(exists(g, "dev/kvm"));
+		f->kvm_device = presence(g, "dev/kvm");
 		f->kvm_device_error = f->kvm_device == KW_FACT_YES ? 0 : ENOENT;
 		return;
 	}
@@ -201,11 +203,11 @@ static void gather_modules(const struct gathering *g)
 {
 	struct kw_kernel_facts *f = g->facts;
 
-	if (!exists(g, "sys/module"))
+	if (presence(g, "sys/module") != KW_FACT_YES)
 		return;
-	f->kvm_loaded = fact_of(exists(g, "sys/module/kvm"));
-	f->kvm_amd = fact_of(exists(g, "sys/module/kvm_amd"));
-	f->kvm_intel = fact_of(exists(g, "sys/module/kvm_intel"));
+	f->kvm_loaded = presence(g, "sys/module/kvm");
+	f->kvm_amd = presence(g, "sys/module/kvm_amd");
+	f->kvm_intel = presence(g, "sys/module/kvm_intel");
 	if (f->kvm_amd == KW_FACT_YES) {
 		f->sev = parameter(g, "sys/module/kvm_amd/parameters/sev");
 		f->sev_es = parameter(g, "sys/module/kvm_amd/parameters/sev_es");
