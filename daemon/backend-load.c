@@ -114,8 +114,10 @@ static bool hook_wanted(const struct hook *hook, unsigned int id,
  * Decides which programs are loaded. Of those that look behind the hooks, some
  * are on functions that a compiler may have made vanish.
  */
-static void choose_programs(struct kw_backend *b, const struct kw_kernel_facts *facts)
+static int choose_programs(struct kw_backend *b, const struct kw_kernel_facts *facts, char **reterr)
 {
+	int r;
+
 	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
 		struct bpf_program *prog =
 			bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
@@ -123,7 +125,11 @@ static void choose_programs(struct kw_backend *b, const struct kw_kernel_facts *
 		bool wanted = hook_wanted(&hooks[i], b->id, facts);
 
 		if (wanted && (hooks[i].need == AFTER || hooks[i].need == AFTER_SVM)) {
-			wanted = bpf_program__set_attach_target(prog, 0, function) == 0;
+			r = bpf_program__set_attach_target(prog, 0, function);
+			if (r < 0 && r != -ESRCH && r != -ENOENT)
+				return kw_fail(r, reterr, "cannot look for %s in the kernel: %s",
+					       function, strerror(-r));
+			wanted = r == 0;
 			if (wanted)
 				b->mark.flags |= KW_MARK_AFTER;
 			else
@@ -132,6 +138,7 @@ static void choose_programs(struct kw_backend *b, const struct kw_kernel_facts *
 		bpf_program__set_autoload(prog, wanted);
 		b->mark.hooks |= (uint64_t)wanted << i;
 	}
+	return 0;
 }
 
 /* libbpf has errors of its own, above those of the system. */
@@ -148,6 +155,9 @@ int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts
 {
 	int r;
 
+	/* Taken for absent, its VMs would be taken for plain ones, and less would be looked at. */
+	if (facts->kvm_amd == KW_FACT_UNKNOWN)
+		return kw_fail(-EIO, reterr, "cannot find out whether kvm_amd is loaded");
 	r = kw_backend_register_sections();
 	if (r < 0)
 		return r;
@@ -163,8 +173,7 @@ int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts
 		b->mark.flags |= KW_MARK_SVM;
 	if (facts->bpf_rdonly_cast == KW_FACT_YES)
 		b->mark.flags |= KW_MARK_TYPED_LOADS;
-	choose_programs(b, facts);
-	return 0;
+	return choose_programs(b, facts, reterr);
 }
 
 struct bpf_map *kw_backend_map_of(const struct kw_backend *b, enum kw_map map)
