@@ -140,7 +140,7 @@ static int insert_range(struct kw_account *account, size_t at, const struct numb
 
 	if (account->range_count == RANGES_MAX)
 		return -E2BIG;
-	if (account->range_count == account->range_size) {
+	if (!account->ranges || account->range_count == account->range_size) {
 		size_t size = account->range_size ? 2 * account->range_size : 16;
 
 		ranges = reallocarray(account->ranges, size, sizeof(*ranges));

@@ -80,14 +80,15 @@ static int read_file(struct kw_verify *verify, const char *file)
 {
 	_cleanup_free_ char *buffer = malloc(KW_VERIFY_LINE_MAX);
 	_cleanup_fclose_ FILE *opened = NULL;
-	FILE *in = stdin;
+	FILE *in;
 	size_t len;
 	int r;
 
 	if (!buffer)
 		return complain("read", file, ENOMEM);
 	if (!kw_streq(file, "-"))
-		in = opened = fopen(file, "re");
+		opened = fopen(file, "re");
+	in = kw_streq(file, "-") ? stdin : opened;
 	if (!in)
 		return complain("open", file, errno);
 	r = kw_verify_file(verify);

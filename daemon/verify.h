@@ -33,7 +33,7 @@ struct kw_verify *kw_verify_free(struct kw_verify *verify);
 /* The next file begins; oldest first. -ENOMEM. */
 int kw_verify_file(struct kw_verify *verify);
 /* A line without its newline. -ENOMEM. */
-int kw_verify_line(struct kw_verify *verify, const char *line, size_t len);
+int kw_verify_line(struct kw_verify *verify, const char *text, size_t len);
 /* No file follows. Tells what is left, and fills *ret. */
 int kw_verify_end(struct kw_verify *verify, struct kw_verified *ret);
 

@@ -9,11 +9,12 @@ setup_file() {
 	needs_kvm
 }
 
-# again ARGUMENT...: a daemon that finds the events of the one before.
+# again: a daemon that finds the events of the one before.
 again() {
 	local before
 	before=$(grep -c '"event":"started"' "$events" || :)
-	"${kvmwardend[@]}" --backend tracepoint --policy-dir "$policies" "$@" >>"$said" 2>&1 3>&- 8>&- </dev/null &
+	"${kvmwardend[@]}" --backend tracepoint --policy-dir "$policies" >>"$said" 2>&1 \
+		3>&- 8>&- </dev/null &
 	daemon=$!
 	children+=("$daemon")
 	wait_until has_started "$((before + 1))"
@@ -40,6 +41,7 @@ last_chain() {
 }
 
 @test "a daemon's events are a chain, followers get them without it, and restarts go on with it" {
+	local chain
 	rule watcher KVM_SET_REGS audit
 	start_daemon
 	vm try=KVM_SET_REGS
@@ -53,8 +55,9 @@ last_chain() {
 	vm try=KVM_SET_REGS
 	stop_daemon
 	intact 6 "$events"
-	has "chain           $(last_chain "$events")"
-	intact 6 --head "$(last_chain "$events")" - <"$events"
+	chain=$(last_chain "$events")
+	has "chain           $chain"
+	intact 6 --head "$chain" - <"$events"
 	hasnt "not known"
 	run -0 build/kvmwarden --json events verify "$events"
 	same "true 6 genesis 0 0" "$(jq -r '[.intact, .lines, .from, .finding_count, .warning_count] | join(" ")' <<<"$output")"
@@ -210,6 +213,17 @@ last_chain() {
 	has "counted losses  $unwritten unwritten"
 	has "warning: torn: 1 line was cut short"
 	has "intact, 1 warning"
+}
+
+@test "what reads recorded events takes those with a chain" {
+	local trail=tests/trail/events.jsonl.1
+	run -0 build/kvmwarden policy learn "$trail"
+	has "KVM_SET_REGS"
+	run -1 build/kvmwarden policy simulate tests/policies/tools/new "$trail"
+	has "4 events replayed"
+	hasnt "could not be read"
+	run -0 build/kvmwarden --json events --file "$trail"
+	same 5 "${#lines[@]}"
 }
 
 @test "a file that is none, and a command line that is none" {

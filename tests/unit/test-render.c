@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "chain.h"
 #include "names.h"
 #include "render.h"
 #include "schema.h"
@@ -258,7 +259,10 @@ static void test_odd_identities(void **state)
 static void test_own_events_conform(void **state)
 {
 	static const char *const kinds[] = {"started",	      "stopped", "policy-loaded",
-					    "policy-refused", "lost",	 "proof-failed"};
+					    "policy-refused", "lost",	 "proof-failed",
+					    "reopened"};
+	static const char digits[] = "00112233445566778899aabbccddeeff"
+				     "00112233445566778899aabbccddeeff";
 	size_t i;
 
 	(void)state;
@@ -271,6 +275,11 @@ static void test_own_events_conform(void **state)
 		kw_render_own_event_end(&json);
 		root = load(&json);
 		assert_true(conforms(schema, root, kinds[i], true));
+		/* As it stands in a file, and not otherwise. */
+		json_object_set_new(root, "chain", json_stringn(digits, KW_CHAIN_HEX));
+		assert_true(conforms(schema, root, kinds[i], true));
+		json_object_set_new(root, "chain", json_stringn(digits, KW_CHAIN_HEX - 1));
+		assert_false(conforms(schema, root, kinds[i], false));
 		json_decref(root);
 	}
 }
