@@ -34,10 +34,6 @@
  * begin at 1); it is checked from the highest number down. The counts are of the
  * daemon's making: they say how many, not which.
  *
- * .total of reasons ring-full and no-daemon counts what the ring had no room for
- * since the counter was made. If it grew by more than the 'lost' events in between
- * tell, a daemon was killed before it told: these are covered as well.
- *
  * What cannot be known: whether something is missing below the first number of
  * the first run, since the file may begin in the middle of it; and of losses in
  * the last seconds of a run that was not ended ('stopped') the daemon may not have
@@ -75,8 +71,6 @@ struct kw_account {
 	size_t range_count, range_size;
 	struct told *told; /* sorted */
 	size_t told_count, told_size;
-	uint64_t total; /* the last one, and whether there was any */
-	bool has_total;
 	uint64_t excused;
 	bool from_one; /* the run's first number is here, or missing */
 	bool begun, stopped, overflown;
@@ -234,35 +228,12 @@ static void add_loss(struct kw_losses *losses, const char *reason, uint64_t coun
 		losses->reasons[i].count = UINT64_MAX;
 }
 
-/* What the total says beyond the count: of losses that a daemon was killed before telling. */
-static uint64_t growth(struct kw_account *account, const struct kw_fact *fact)
-{
-	bool full = kw_streq(fact->reason, "ring-full");
-	uint64_t before = account->has_total || account->from_one ? account->total
-			  : full && fact->total > fact->count	  ? fact->total - fact->count
-								  : fact->total;
-	uint64_t grown = fact->total > before ? fact->total - before : 0;
-
-	if (!full && !kw_streq(fact->reason, "no-daemon"))
-		return 0;
-	account->total = fact->total;
-	account->has_total = true;
-	if (!full)
-		return grown;
-	return grown > fact->count ? grown - fact->count : 0;
-}
-
 static int enter_told(struct kw_account *account, const struct kw_fact *fact)
 {
-	uint64_t more = growth(account, fact), count;
 	struct told *told;
 	size_t at;
 
 	add_loss(&account->losses, fact->reason, fact->count);
-	if (more)
-		add_loss(&account->losses, "ring-full, told late", more);
-	if (__builtin_add_overflow(fact->count, more, &count))
-		count = UINT64_MAX;
 	if (account->told_count == account->told_size) {
 		size_t size = account->told_size ? 2 * account->told_size : 16;
 
@@ -274,7 +245,7 @@ static int enter_told(struct kw_account *account, const struct kw_fact *fact)
 	}
 	for (at = account->told_count; at > 0 && account->told[at - 1].seq > fact->seq; at--)
 		account->told[at] = account->told[at - 1];
-	account->told[at] = (struct told){fact->seq, count};
+	account->told[at] = (struct told){fact->seq, fact->count};
 	account->told_count++;
 	return 0;
 }
@@ -346,8 +317,8 @@ static void settle(struct kw_account *account)
 	report_deficit(account, KW_FINDING_UNTOLD, &untold);
 	report_deficit(account, KW_WARNING_UNTOLD_YET, &late);
 	account->range_count = account->told_count = 0;
-	account->total = account->excused = 0;
-	account->has_total = account->stopped = account->overflown = false;
+	account->excused = 0;
+	account->stopped = account->overflown = false;
 	account->from_one = true;
 }
 

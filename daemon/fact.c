@@ -49,7 +49,6 @@ int kw_fact_read(const char *line, size_t len, struct kw_fact *ret)
 		.kind = KW_FACT_OWN,
 		.seq = unsigned_member(object, "seq"),
 		.count = unsigned_member(object, "count"),
-		.total = unsigned_member(object, "total"),
 	};
 	/* More kinds may come; those of the kernel have a verdict. */
 	if (json_object_get(object, "verdict"))

@@ -25,7 +25,6 @@ struct kw_fact {
 	char boot[48];
 	/* Of KW_FACT_LOST. */
 	uint64_t count;
-	uint64_t total; /* 0: it has none */
 	char reason[24];
 };
 

@@ -113,30 +113,6 @@ static void test_the_very_end(void **state)
 	assert_found(&t, "untold 12");
 }
 
-/* The total says what a daemon that was killed did not. */
-static void test_totals(void **state)
-{
-	struct trail t = {};
-
-	(void)state;
-	start(&t);
-	lose(&t, 7);
-	trail_lost(&t, 7, 7, "ring-full");
-	lose(&t, 5);
-	trail_own(&t, "started");
-	lose(&t, 2);
-	trail_lost(&t, 2, 14, "ring-full");
-	go_on(&t);
-	assert_found(&t, "");
-	/* In a file that begins in the middle the first total says nothing. */
-	t.seq = 1000;
-	trail_ioctls(&t, 5);
-	lose(&t, 4);
-	trail_lost(&t, 2, 14, "ring-full");
-	go_on(&t);
-	assert_found(&t, "untold 6");
-}
-
 static void test_any_order(void **state)
 {
 	static const unsigned int order[] = {7, 3, 6, 2, 10, 5, 4, 9, 8};
@@ -221,7 +197,6 @@ int main(void)
 		cmocka_unit_test(test_counted_losses),
 		cmocka_unit_test(test_what_nobody_told),
 		cmocka_unit_test(test_the_very_end),
-		cmocka_unit_test(test_totals),
 		cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_repeated_numbers),
 		cmocka_unit_test(test_numbers_that_begin_anew),
