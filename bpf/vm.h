@@ -105,10 +105,13 @@ static __always_inline struct kw_vm *scratch_vm(__u64 task)
 	return vm;
 }
 
-/* Removes a record, if there is one. */
+/* Removes a record, if there is one. A daemon's own VM is not counted. */
 static __always_inline void vm_forget(__u64 kvm)
 {
-	if (bpf_map_delete_elem(&vms, &kvm) == 0)
+	const struct kw_vm *vm = bpf_map_lookup_elem(&vms, &kvm);
+	bool counts = vm && !(vm->flags & KW_VM_CANARY);
+
+	if (bpf_map_delete_elem(&vms, &kvm) == 0 && counts)
 		__sync_fetch_and_sub(&kw_vms, 1);
 }
 
@@ -139,7 +142,7 @@ static __noinline struct kw_vm *vm_record(__u64 kvm, __u64 task, __u32 kvm_type,
 	/* An adoption that comes second keeps the first; a birth replaces what is stale. */
 	if (!(flags & KW_VM_ADOPTED))
 		vm_forget(kvm);
-	if (bpf_map_update_elem(&vms, &kvm, vm, BPF_NOEXIST) == 0)
+	if (bpf_map_update_elem(&vms, &kvm, vm, BPF_NOEXIST) == 0 && !(vm->flags & KW_VM_CANARY))
 		__sync_fetch_and_add(&kw_vms, 1);
 	stored = bpf_map_lookup_elem(&vms, &kvm);
 	if (stored)

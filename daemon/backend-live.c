@@ -223,6 +223,19 @@ int kw_backend_stats_by_cpu(const struct kw_backend *b, struct kw_stats **ret)
 	return cpus;
 }
 
+static void add_stats(struct kw_stats *sum, const struct kw_stats *each)
+{
+	sum->checked += each->checked;
+	sum->adopted += each->adopted;
+	for (unsigned int entry = 0; entry < _KW_ENTRY_MAX; entry++)
+		sum->canary[entry] += each->canary[entry];
+	sum->suppressed += each->suppressed;
+	sum->excepted += each->excepted;
+	sum->unreadable += each->unreadable;
+	sum->races += each->races;
+	sum->lost += each->lost;
+}
+
 int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
 {
 	_cleanup_free_ struct kw_stats *each = NULL;
@@ -232,14 +245,8 @@ int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
 	cpus = kw_backend_stats_by_cpu(b, &each);
 	if (cpus < 0)
 		return cpus;
-	for (int i = 0; i < cpus; i++) {
-		const uint64_t *from = (const uint64_t *)&each[i];
-		uint64_t *to = (uint64_t *)&sum;
-
-		/* All of its members are counters. */
-		for (size_t j = 0; j < sizeof(sum) / sizeof(*to); j++)
-			to[j] += from[j];
-	}
+	for (int i = 0; each && i < cpus; i++)
+		add_stats(&sum, &each[i]);
 	*ret = sum;
 	return 0;
 }

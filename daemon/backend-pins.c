@@ -137,7 +137,7 @@ static int take_all(struct kw_backend *b)
 static int try_epoch(const char *epoch, void *userdata)
 {
 	struct kw_backend *b = userdata;
-	struct kw_mark mark;
+	struct kw_mark mark = {};
 
 	if (b->adopted || kw_backend_read_mark(epoch, &mark) < 0 || !same_set(&mark, &b->mark))
 		return 0;

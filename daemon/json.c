@@ -22,8 +22,13 @@ void kw_json_done(struct kw_json *json)
 	*json = (struct kw_json){};
 }
 
+/* One list of thousands of VMs is no reason to keep its megabytes for good. */
+#define KEEP_MAX (256 * 1024)
+
 void kw_json_reset(struct kw_json *json)
 {
+	if (json->size > KEEP_MAX)
+		kw_json_done(json);
 	json->len = 0;
 	json->failed = false;
 	json->comma = false;

@@ -155,7 +155,9 @@ static int finish(struct session *session, int r, const char *message)
 {
 	if (r < 0)
 		return reply_failed(session, -r, message);
-	return reply_json(session, &session->manager->reply);
+	r = reply_json(session, &session->manager->reply);
+	kw_json_reset(&session->manager->reply);
+	return r;
 }
 
 static int call_daemon(struct session *session,
