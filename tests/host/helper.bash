@@ -201,15 +201,18 @@ said_event() {
 
 # --- policies -----------------------------------------------------------------
 
-# rule NAME OPERATION VERDICT [MODE]: a policy for our VMM, of a single rule in line 6.
+# rule NAME OPERATION VERDICT [MODE]: a policy for our VMM, of a single rule in line 6, which
+# reports everything.
 rule() {
+	local limit=", rate-limit: none"
+	[ "$3" != allow ] || limit=
 	cat >"$policies/$1.yaml" <<-END
 		policy: $1
 		mode: ${4:-enforce}
 		match:
 		  vm-types: [default]
 		  exe: $vmm
-		rules: [{operations: ["$2"], verdict: $3}]
+		rules: [{operations: ["$2"], verdict: $3$limit}]
 	END
 }
 
