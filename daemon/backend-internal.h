@@ -42,6 +42,7 @@ extern const char *const kw_map_names[_KW_MAP_MAX];
 struct kw_backend {
 	unsigned int id;
 	struct kw_mark mark;
+	uint64_t wanted; /* programs, as in mark.hooks: those the kernel has no function for, too */
 	bool adopted;
 	int maps[_KW_MAP_MAX];
 	int walker; /* the iterator */
@@ -55,6 +56,7 @@ struct kw_backend {
 
 	const char *unwatched[KW_LINKS_MAX]; /* see kw_backend_watches() */
 	size_t unwatched_count;
+	char unwatched_names[KW_LINKS_MAX][64];
 	struct ring_buffer *ring;
 	struct kw_canary canary;
 	char *epoch; /* directory of our pins, or NULL */
@@ -73,13 +75,18 @@ const char *kw_libbpf_said(void);
 void kw_libbpf_listen(void);
 
 /*
- * backend-load.c: opens the BPF object, decides which programs this kernel gets, and
- * fills in b->mark; then loads them; then, when they are fed, attaches them.
+ * backend-load.c: opens the BPF object and says in b->mark and b->wanted which set it
+ * would be; then loads the programs that this kernel has functions for; then, when they
+ * are fed, attaches them.
  */
 int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts,
 		       const struct kw_backend_wish *wish, char **reterr);
 int kw_backend_load(struct kw_backend *b, bool pin, char **reterr);
 int kw_backend_attach(struct kw_backend *b, char **reterr);
+/* Could these be the programs of the set that is wanted? */
+bool kw_backend_hooks_fit(const struct kw_backend *b, uint64_t there);
+/* Notes which functions are not looked at, of the set that is in force. */
+void kw_backend_note_unwatched(struct kw_backend *b);
 /* A map of the BPF object, while that is open. */
 struct bpf_map *kw_backend_map_of(const struct kw_backend *b, enum kw_map map);
 /* The name of a program by its bit in kw_mark.hooks, or NULL beyond the last. */

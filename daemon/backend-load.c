@@ -110,35 +110,71 @@ static bool hook_wanted(const struct hook *hook, unsigned int id,
 	return true;
 }
 
+static struct bpf_program *program_of(const struct kw_backend *b, const struct hook *hook)
+{
+	return bpf_object__find_program_by_name(b->skel->obj, hook->program);
+}
+
+static const char *function_of(const struct bpf_program *prog)
+{
+	return strchr(bpf_program__section_name(prog), '/') + 1;
+}
+
+static bool is_optional(const struct hook *hook)
+{
+	return hook->need == AFTER || hook->need == AFTER_SVM;
+}
+
 /*
  * Decides which programs are loaded. Of those that look behind the hooks, some
  * are on functions that a compiler may have made vanish.
  */
-static int choose_programs(struct kw_backend *b, const struct kw_kernel_facts *facts, char **reterr)
+static int choose_programs(struct kw_backend *b, char **reterr)
 {
 	int r;
 
 	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
-		struct bpf_program *prog =
-			bpf_object__find_program_by_name(b->skel->obj, hooks[i].program);
-		const char *function = strchr(bpf_program__section_name(prog), '/') + 1;
-		bool wanted = hook_wanted(&hooks[i], b->id, facts);
+		struct bpf_program *prog = program_of(b, &hooks[i]);
+		bool wanted = b->wanted & 1ull << i;
 
-		if (wanted && (hooks[i].need == AFTER || hooks[i].need == AFTER_SVM)) {
-			r = bpf_program__set_attach_target(prog, 0, function);
+		if (wanted && is_optional(&hooks[i])) {
+			r = bpf_program__set_attach_target(prog, 0, function_of(prog));
 			if (r < 0 && r != -ESRCH && r != -ENOENT)
 				return kw_fail(r, reterr, "cannot look for %s in the kernel: %s",
-					       function, strerror(-r));
+					       function_of(prog), strerror(-r));
 			wanted = r == 0;
 			if (wanted)
 				b->mark.flags |= KW_MARK_AFTER;
-			else
-				b->unwatched[b->unwatched_count++] = function;
 		}
 		bpf_program__set_autoload(prog, wanted);
 		b->mark.hooks |= (uint64_t)wanted << i;
 	}
 	return 0;
+}
+
+bool kw_backend_hooks_fit(const struct kw_backend *b, uint64_t there)
+{
+	uint64_t needed = 0;
+
+	/* The functions behind the hooks are those of the kernel that runs, now as then. */
+	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++)
+		if (!is_optional(&hooks[i]))
+			needed |= b->wanted & 1ull << i;
+	return (needed & ~there) == 0 && (there & ~b->wanted) == 0;
+}
+
+void kw_backend_note_unwatched(struct kw_backend *b)
+{
+	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
+		char *name = b->unwatched_names[b->unwatched_count];
+
+		if (!(b->wanted & ~b->mark.hooks & 1ull << i))
+			continue;
+		/* The object goes, the name stays. */
+		snprintf(name, sizeof(b->unwatched_names[0]), "%s",
+			 function_of(program_of(b, &hooks[i])));
+		b->unwatched[b->unwatched_count++] = name;
+	}
 }
 
 /* libbpf has errors of its own, above those of the system. */
@@ -173,7 +209,9 @@ int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts
 		b->mark.flags |= KW_MARK_SVM;
 	if (facts->bpf_rdonly_cast == KW_FACT_YES)
 		b->mark.flags |= KW_MARK_TYPED_LOADS;
-	return choose_programs(b, facts, reterr);
+	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++)
+		b->wanted |= (uint64_t)hook_wanted(&hooks[i], b->id, facts) << i;
+	return 0;
 }
 
 struct bpf_map *kw_backend_map_of(const struct kw_backend *b, enum kw_map map)
@@ -227,6 +265,9 @@ int kw_backend_load(struct kw_backend *b, bool pin, char **reterr)
 {
 	int r;
 
+	r = choose_programs(b, reterr);
+	if (r < 0)
+		return r;
 	b->mark.attached_ns = kw_clock_ns(CLOCK_REALTIME);
 	b->skel->rodata->kw_backend = b->id;
 	b->skel->rodata->kw_after = b->mark.flags & KW_MARK_AFTER;
@@ -279,8 +320,5 @@ int kw_backend_attach(struct kw_backend *b, char **reterr)
 			return kw_fail(-errno, reterr, "cannot hold %s: %s", hooks[i].program,
 				       strerror(errno));
 	}
-	/* All that is needed from here on is held by descriptors. */
-	kvmwarden_bpf__destroy(b->skel);
-	b->skel = NULL;
 	return 0;
 }

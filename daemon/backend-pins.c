@@ -66,10 +66,12 @@ int kw_backend_read_mark(const char *epoch, struct kw_mark *ret)
 }
 
 /* Is this the set that we would load? Who loaded it, when, and its feed make no difference. */
-static bool same_set(const struct kw_mark *a, const struct kw_mark *b)
+static bool is_ours(const struct kw_backend *b, const struct kw_mark *mark)
 {
-	return memcmp(a->object, b->object, sizeof(a->object)) == 0 && a->hooks == b->hooks &&
-	       a->backend == b->backend && a->vms_max == b->vms_max && a->flags == b->flags;
+	return memcmp(mark->object, b->mark.object, sizeof(mark->object)) == 0 &&
+	       mark->backend == b->mark.backend && mark->vms_max == b->mark.vms_max &&
+	       (mark->flags & ~KW_MARK_AFTER) == b->mark.flags &&
+	       kw_backend_hooks_fit(b, mark->hooks);
 }
 
 /* Takes a pinned link, and the program that it attaches, which must be the one of that name. */
@@ -137,19 +139,21 @@ static int take_all(struct kw_backend *b)
 static int try_epoch(const char *epoch, void *userdata)
 {
 	struct kw_backend *b = userdata;
-	struct kw_mark mark = {};
+	struct kw_mark mark = {}, wish;
 
-	if (b->adopted || kw_backend_read_mark(epoch, &mark) < 0 || !same_set(&mark, &b->mark))
+	if (b->adopted || kw_backend_read_mark(epoch, &mark) < 0 || !is_ours(b, &mark))
 		return 0;
+	wish = b->mark;
+	b->mark = mark;
 	b->epoch = strdup(epoch);
 	if (!b->epoch)
 		return -ENOMEM;
 	if (take_all(b) == 0) {
-		b->mark = mark;
 		b->adopted = true;
 		return 0;
 	}
 	kw_backend_let_go(b);
+	b->mark = wish;
 	free(b->epoch);
 	b->epoch = NULL;
 	return 0;

@@ -120,6 +120,7 @@ static void step_back(struct kw_backend *b)
 /* Takes over the set that is pinned, if it is the one we would load and it answers. */
 static bool adopt(struct kw_backend *b, const struct kw_backend_wish *wish)
 {
+	const struct kw_mark mark = b->mark;
 	_cleanup_free_ char *why = NULL;
 
 	if (kw_backend_adopt(b) <= 0)
@@ -127,6 +128,7 @@ static bool adopt(struct kw_backend *b, const struct kw_backend_wish *wish)
 	if (make_ready(b, wish, &why) == 0 && prove(b, &why) == 0)
 		return true;
 	step_back(b);
+	b->mark = mark;
 	return false;
 }
 
@@ -174,15 +176,16 @@ static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
 	r = kw_backend_prepare(b, facts, wish, reterr);
 	if (r < 0)
 		return r;
-	if (wish->pin && adopt(b, wish)) {
-		kvmwarden_bpf__destroy(b->skel);
-		b->skel = NULL;
+	if (wish->pin && adopt(b, wish))
 		r = publish(b, rules, reterr);
-	} else {
+	else
 		r = load(b, rules, wish, reterr);
-	}
 	if (r < 0)
 		return r;
+	kw_backend_note_unwatched(b);
+	/* All that is needed from here on is held by descriptors. */
+	kvmwarden_bpf__destroy(b->skel);
+	b->skel = NULL;
 	/* Ours may be the only set left: whatever goes wrong from here on, it stays. */
 	if (wish->pin)
 		b->leftovers = kw_pins_remove_others(b->epoch);
