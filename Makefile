@@ -180,8 +180,7 @@ $(BUILD)/libkvmwarden-fuzz.a: $(FUZZ_OBJECTS)
 
 $(BUILD)/fuzz/%: tests/fuzz/fuzz-%.c $(BUILD)/libkvmwarden-fuzz.a
 	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(CPPFLAGS) -MMD -MP -o $@ $< \
-		$(BUILD)/libkvmwarden-fuzz.a -lyaml -ljansson -lnettle
-		$(BUILD)/libkvmwarden-fuzz.a -lsystemd -lyaml -ljansson
+		$(BUILD)/libkvmwarden-fuzz.a -lsystemd -lyaml -ljansson -lnettle
 
 # The words of the language, as its tables have them, join the kept ones.
 $(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operations-*.h)
