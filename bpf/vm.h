@@ -80,6 +80,9 @@ static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type
 	if (HAS_FIELD(struct kvm, arch.has_protected_state) &&
 	    LOAD8(kvm, struct kvm, arch.has_protected_state))
 		vm->flags |= KW_VM_PROTECTED_STATE;
+	/* Of a type that this version does not know the most is assumed. */
+	if (vm->type == KW_TYPE_UNKNOWN)
+		vm->flags |= KW_VM_PRIVATE_MEMORY | KW_VM_PROTECTED_STATE;
 }
 
 static __always_inline bool is_self(const struct kw_identity *who)
