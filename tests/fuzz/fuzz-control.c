@@ -118,8 +118,15 @@ static int op_end_exception(void *userdata, uint64_t id, struct kw_json *reply, 
 	return -ENOENT;
 }
 
+static int op_prove(void *userdata, struct kw_json *reply, char **reterr)
+{
+	assert(scene.root);
+	return op_read(userdata, reply, reterr);
+}
+
 static const struct kw_manager_ops ops = {
 	.status = op_read,
+	.prove = op_prove,
 	.vms = op_read,
 	.reload = op_reload,
 	.set_mode = op_set_mode,
@@ -196,7 +203,7 @@ static void send_bytes(struct peer *p, const void *bytes, size_t len)
 static void call(struct peer *p, unsigned int which, const uint8_t *data, size_t size)
 {
 	static const char *const methods[] = {"GetStatus",     "ListVMs", "FollowEvents", "Reload",
-					      "SetPolicyMode", "Allow",	  "EndException", "Unload"};
+					      "SetPolicyMode", "Allow",	  "EndException", "Prove"};
 	static const char *const tails[] = {
 		"",
 		",\"more\":true,\"parameters\":{\"follow\":true}",

@@ -120,6 +120,7 @@ static inline int op_end_exception(void *userdata, uint64_t id, struct kw_json *
 
 static const struct kw_manager_ops ops = {
 	.status = op_status,
+	.prove = op_status,
 	.vms = op_vms,
 	.reload = op_reload,
 	.set_mode = op_set_mode,
