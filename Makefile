@@ -49,6 +49,7 @@ FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag ex
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
+GUARD_SKELETON := $(BUILD)/bpf/guard.skel.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
 	libjansson-dev nettle-dev
@@ -62,6 +63,8 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
 	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
+all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
+	$(BUILD)/tests/race $(BUILD)/tests/reach $(BUILD)/tests/fire $(BUILD)/tests/cost $(BUILD)/tests/cells
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -112,14 +115,24 @@ $(BUILD)/bpf/kvmwarden.bpf.o: $(wildcard bpf/*)
 $(BUILD)/bpf/kvmwarden.object.h: $(BUILD)/bpf/kvmwarden.bpf.o
 	$(call say,GEN,$@)printf '#define KW_OBJECT_SHA256 "%.64s"\n' "$$(sha256sum $<)" >$@
 
+$(BUILD)/bpf/guard.bpf.o: $(wildcard bpf/*)
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(LAYOUT) -c bpf/guard.bpf.c -o $@
+
+$(BUILD)/bpf/guard.object.h: $(BUILD)/bpf/guard.bpf.o
+	$(call say,GEN,$@)printf '#define KW_GUARD_SHA256 "%.64s"\n' "$$(sha256sum $<)" >$@
+
+$(GUARD_SKELETON): $(BUILD)/bpf/guard.bpf.o $(BUILD)/bpf/guard.object.h
+	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name guard_bpf >$@
+
 $(SKELETON): $(BUILD)/bpf/kvmwarden.bpf.o $(BUILD)/bpf/kvmwarden.object.h
 	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name kvmwarden_bpf >$@
 
-$(BUILD)/daemon/%.o: daemon/%.c | $(SKELETON)
+$(BUILD)/daemon/%.o: daemon/%.c | $(SKELETON) $(GUARD_SKELETON)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(KW_CFLAGS) $(FORTIFY) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/sane/%.o: daemon/%.c | $(SKELETON)
+$(BUILD)/sane/%.o: daemon/%.c | $(SKELETON) $(GUARD_SKELETON)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -MMD -MP -c $< -o $@
 
@@ -148,6 +161,7 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
 $(HOSTILE): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h tests/probe/compat_kvm.h
+$(addprefix $(BUILD)/tests/,queue race reach fire): $(BUILD)/tests/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -Itests/probe -o $@ $<
 
@@ -226,7 +240,7 @@ LINT_BATS := $(wildcard tests/host/*.bats tests/host/*.bash)
 TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c))
 
 lint: deps-lint
-	$(Q)$(SUBMAKE) $(SKELETON)
+	$(Q)$(SUBMAKE) $(SKELETON) $(GUARD_SKELETON)
 	$(call say,FORMAT,clang-format)clang-format --dry-run --Werror $(LINT_C)
 	$(call say,TIDY,clang-tidy)$(SUBMAKE) -k $(TIDY)
 	$(call say,SHELL,shellcheck)shellcheck $(LINT_SH)
@@ -234,7 +248,7 @@ lint: deps-lint
 
 # One file at a time: the analyzer of clang-tidy 14 takes a va_list in the second for garbage.
 $(BUILD)/tidy/tests/probe/%: CPPFLAGS :=
-$(BUILD)/tidy/%: % .clang-tidy $(filter %.h,$(LINT_C)) | $(SKELETON)
+$(BUILD)/tidy/%: % .clang-tidy $(filter %.h,$(LINT_C)) | $(SKELETON) $(GUARD_SKELETON)
 	@mkdir -p $(@D)
 	$(Q)clang-tidy --quiet $< -- -std=gnu11 $(CPPFLAGS) 2>$@.err || { cat $@.err >&2; exit 1; }
 	$(Q)touch $@

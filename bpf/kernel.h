@@ -22,13 +22,18 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct inode;
+struct super_block;
+
 struct dentry {
 	struct dentry *d_parent;
+	struct inode *d_inode;
 	struct qstr d_name;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 
 struct mount {

@@ -205,6 +205,7 @@ enum kw_event_kind {
 	KW_EVENT_VM_DESTROYED,
 	KW_EVENT_RACE, /* KVM executed what the hook was not shown; the caller is killed */
 	KW_EVENT_VMS_FULL, /* there is no room for the record of the VM that is asked for */
+	KW_EVENT_TAMPERING, /* somebody reached for what is sealed: see guard.h */
 	_KW_EVENT_MAX,
 };
 
@@ -290,6 +291,11 @@ struct kw_counters {
 	__u8 chains[2][32];
 	__u64 chain;
 	__u64 spare[86];
+	__u8 chain[32]; /* head of the event file's hash chain */
+	__u8 chain_known;
+	__u8 pad[7];
+	struct kw_feed attempts; /* of the guard, which has a ring of its own */
+	__u64 spare[88];
 };
 
 _Static_assert(sizeof(struct kw_counters) == 1024, "kw_counters is the same in every version");

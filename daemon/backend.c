@@ -266,3 +266,8 @@ const struct kw_mark *kw_backend_mark(const struct kw_backend *b)
 {
 	return &b->mark;
 }
+
+int kw_backend_link(const struct kw_backend *b, size_t n)
+{
+	return n < b->link_count ? b->links[n] : -1;
+}

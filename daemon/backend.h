@@ -53,6 +53,8 @@ bool kw_backend_pinned(const struct kw_backend *backend);
 bool kw_backend_adopted(const struct kw_backend *backend);
 /* Borrowed. */
 const struct kw_mark *kw_backend_mark(const struct kw_backend *backend);
+/* The descriptor of the nth link, borrowed; -1 beyond the last. */
+int kw_backend_link(const struct kw_backend *backend, size_t n);
 /* Which set an epoch's directory holds; -ENOENT: it is not complete. */
 int kw_backend_read_mark(const char *epoch, struct kw_mark *ret);
 

@@ -82,6 +82,23 @@ static void print_verdict(json_t *status)
 	printf(", %s\n\n", proof);
 }
 
+/* Nothing where there is none. */
+static void add_seal(struct kw_text_table *table, json_t *status)
+{
+	json_t *hook;
+	size_t i;
+
+	if (!json_is_true(json_object_get(status, "sealed")))
+		return;
+	kw_text_table_add(table, "sealed");
+	kw_text_table_add(table, "only who has the token reaches our maps, pins and daemon");
+	json_array_foreach (json_object_get(status, "unguarded"), i, hook) {
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table, "but this kernel has no hook %s",
+				   json_string_value(hook));
+	}
+}
+
 static void add_backend(struct kw_text_table *table, json_t *status)
 {
 	bool refuses = json_is_true(json_object_get(status, "refuses"));
@@ -94,6 +111,7 @@ static void add_backend(struct kw_text_table *table, json_t *status)
 			   refuses ? "refuses ioctls" : "cannot refuse, only report and kill",
 			   pinned ? "pinned: it outlives the daemon"
 				  : "not pinned: it ends with the daemon");
+	add_seal(table, status);
 	kw_text_table_add(table, "proof");
 	kw_text_table_add(table, proof);
 }

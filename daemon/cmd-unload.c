@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "client.h"
 #include "pins.h"
+#include "seal-token.h"
 #include "util.h"
 
 KW_DEFINE_CLEANUP(json_t, json_decref)
@@ -72,18 +73,52 @@ static int unload_pins(void)
 	return KW_EXIT_OK;
 }
 
+/* On a sealed host the kernel wants to see the token: from this process, not from a daemon. */
+static int enter(const char *path)
+{
+	_cleanup_free_ char *why = NULL;
+	struct kw_guard_token token;
+	int r;
+
+	if (!kw_seal_exists())
+		return KW_EXIT_OK;
+	if (!path) {
+		fputs("kvmwarden: this host is sealed: say 'kvmwarden unload --yes --token FILE', "
+		      "with the token it was sealed with\n",
+		      stderr);
+		return KW_EXIT_NOPERM;
+	}
+	r = kw_token_read(path, &token, &why);
+	if (r < 0) {
+		fprintf(stderr, "kvmwarden: %s\n", why ? why : strerror(-r));
+		return r == -ENOENT || r == -EINVAL ? KW_EXIT_USAGE : KW_EXIT_NOPERM;
+	}
+	r = kw_seal_show(&token);
+	kw_token_wipe(&token);
+	if (r == -EPERM)
+		fputs("kvmwarden: this host is sealed, with another token\n", stderr);
+	else if (r < 0)
+		fprintf(stderr, "kvmwarden: cannot show the token: %s\n", strerror(-r));
+	return r < 0 ? KW_EXIT_NOPERM : KW_EXIT_OK;
+}
+
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"yes", no_argument, NULL, 'y'}, {}};
+	static const struct option options[] = {
+		{"yes", no_argument, NULL, 'y'}, {"token", required_argument, NULL, 't'}, {}};
 	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
+	const char *token = NULL;
 	bool yes = false;
 	int c, r;
 
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c != 'y')
+		if (c == 't')
+			token = optarg;
+		else if (c == 'y')
+			yes = true;
+		else
 			return KW_EXIT_USAGE;
-		yes = true;
 	}
 	if (optind < argc)
 		return kw_cli_unexpected("unload", argv[optind]);
@@ -93,6 +128,9 @@ int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
 		      stderr);
 		return KW_EXIT_USAGE;
 	}
+	r = enter(token);
+	if (r != KW_EXIT_OK)
+		return r;
 	if (kw_pins_exist() && !daemon_listens(cli))
 		return unload_pins();
 	r = kw_client_ask_or_complain(cli, "Unload", NULL, &reply);

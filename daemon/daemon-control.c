@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "daemon-internal.h"
+#include "seal-token.h"
 #include "util.h"
 
 int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
@@ -31,6 +32,9 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 	};
 	int r;
 
+	status.sealed = d->seal && kw_seal_exists();
+	if (d->seal)
+		status.unguarded = kw_seal_missing(d->seal, &status.unguarded_count);
 	status.watches = kw_backend_watches(backend, &status.unwatched, &status.unwatched_count);
 	kw_manager_stats(d->manager, &clients);
 	status.clients_refused = clients.refused;
@@ -197,10 +201,17 @@ static int answer_unload(void *userdata, struct kw_json *reply, char **reterr)
 	struct kw_daemon *d = userdata;
 	int r;
 
+	if (d->seal && !kw_seal_has_guest(d->seal))
+		return kw_fail(
+			-EPERM, reterr,
+			"this host is sealed: 'kvmwarden unload --yes --token FILE' ends it, "
+			"with the token it was sealed with");
 	kw_daemon_event_begin(d, "unloaded");
 	kw_daemon_event_end(d);
 	r = kw_backend_unload(d->choice.backend);
 	kw_daemon_forget_state(d);
+	if (d->seal && r == 0)
+		kw_seal_open(d->seal);
 	sd_event_exit(d->loop, 0);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot remove all pins: %s", strerror(-r));

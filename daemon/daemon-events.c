@@ -74,6 +74,8 @@ void kw_daemon_pump(struct kw_daemon *d)
 {
 	refresh_clock(d);
 	kw_backend_drain(d->choice.backend, on_event, d);
+	if (d->seal)
+		kw_seal_drain(d->seal, on_event, d);
 	flush(d);
 }
 

@@ -10,12 +10,15 @@
 #include "handover.h"
 #include "manager.h"
 #include "render.h"
+#include "seal.h"
 #include "sink.h"
 
 struct kw_daemon {
 	const struct kw_options *options;
 	sd_event *loop;
 	int pins_lock; /* or -1 */
+	struct kw_seal *seal; /* or NULL */
+	struct kw_guard_token token; /* until it is closed */
 	struct kw_choice choice; /* .backend is what everything else uses */
 	struct kw_manager *manager;
 	struct kw_sink *sink;
@@ -82,6 +85,15 @@ void kw_daemon_member_chain(struct kw_daemon *d);
 void kw_daemon_tell_suppressed(struct kw_daemon *d);
 /* Refreshes the VM records; twice also drops those of VMs that are gone. */
 int kw_daemon_sweep(struct kw_daemon *d, unsigned int times);
+
+/*
+ * daemon-seal.c: each returns an exit status, having said what is wrong. enter, before
+ * the pins are touched: on a sealed host only whoever has the token goes on. close,
+ * with their lock and before anything is made; ready, when everything is.
+ */
+int kw_daemon_seal_enter(struct kw_daemon *d);
+int kw_daemon_seal_close(struct kw_daemon *d);
+int kw_daemon_seal_ready(struct kw_daemon *d);
 
 /* daemon-exceptions.c */
 

@@ -12,6 +12,7 @@
 #include "daemon-internal.h"
 #include "names.h"
 #include "pins.h"
+#include "seal-token.h"
 #include "util.h"
 
 /*
@@ -108,7 +109,11 @@ static int prepare(struct kw_daemon *d)
 			"kvmwardend: not root: loading BPF programs and using /dev/kvm need it\n");
 		return KW_EXIT_NOPERM;
 	}
-	r = lock_pins(d);
+	r = kw_daemon_seal_enter(d);
+	if (r == KW_EXIT_OK)
+		r = lock_pins(d);
+	if (r == KW_EXIT_OK)
+		r = kw_daemon_seal_close(d);
 	if (r != KW_EXIT_OK)
 		return r;
 	/* Who connects from here on waits for the loop. */
@@ -146,6 +151,9 @@ static int start(struct kw_daemon *d)
 	}
 	kw_daemon_resume(d);
 	kw_daemon_adopt_rules(d, TAKE_PTR(d->first));
+	r = kw_daemon_seal_ready(d);
+	if (r != KW_EXIT_OK)
+		return r;
 	r = kw_backend_leftovers(d->choice.backend);
 	if (r < 0)
 		fprintf(stderr,
@@ -268,6 +276,10 @@ static int watch(struct kw_daemon *d)
 			    on_ring, d);
 	if (r < 0)
 		return r;
+	if (d->seal)
+		r = sd_event_add_io(d->loop, NULL, kw_seal_events_fd(d->seal), EPOLLIN, on_ring, d);
+	if (r < 0)
+		return r;
 	r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
 	if (r < 0)
 		return r;
@@ -310,6 +322,7 @@ static void tell_started(struct kw_daemon *d)
 	kw_json_member_bool(&d->line, "pinned", status.pinned);
 	kw_json_member_bool(&d->line, "adopted", status.adopted);
 	kw_daemon_member_chain(d);
+	kw_json_member_bool(&d->line, "sealed", status.sealed);
 	kw_daemon_event_end(d);
 	sd_notifyf(0, "READY=1\nSTATUS=%s, backend %s, %zu policies.",
 		   kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
@@ -337,6 +350,7 @@ static int serve(struct kw_daemon *d)
 	kw_daemon_tell_lost(d, true);
 	kw_daemon_event_begin(d, "stopped");
 	kw_json_member_bool(&d->line, "pinned", kw_backend_pinned(d->choice.backend));
+	kw_json_member_bool(&d->line, "sealed", d->seal && kw_seal_exists());
 	kw_daemon_event_end(d);
 	return KW_EXIT_OK;
 }
@@ -368,6 +382,11 @@ int kw_daemon_run(const struct kw_options *options)
 		status = serve(&d);
 	if (status != KW_EXIT_OK && d.choice.backend && kw_backend_pinned(d.choice.backend))
 		fprintf(stderr, "kvmwardend: what is pinned below %s stays in force\n", KW_PINS);
+	/* Nothing is in force: nor is there anything to be sealed. */
+	if (!d.choice.backend)
+		kw_seal_undo(d.seal);
+	kw_seal_free(d.seal);
+	kw_token_wipe(&d.token);
 	kw_manager_free(d.manager);
 	kw_sink_free(d.sink);
 	kw_choice_done(&d.choice);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "guard.h"
 #include "policy.h"
 #include "util.h"
 
@@ -65,6 +66,25 @@ static const char *const event_kind_names[] = {
 	[KW_EVENT_VM_DESTROYED] = "vm-destroyed",
 	[KW_EVENT_RACE] = "race",
 	[KW_EVENT_VMS_FULL] = "vms-full",
+	[KW_EVENT_TAMPERING] = "tampering",
+};
+
+static const char *const act_names[] = {
+	[KW_ACT_OPEN_MAP] = "open-map",
+	[KW_ACT_OPEN_PROGRAM] = "open-program",
+	[KW_ACT_OPEN_LINK] = "open-link",
+	[KW_ACT_OPEN_PIN] = "open-pin",
+	[KW_ACT_ADD_PIN] = "add-pin",
+	[KW_ACT_CHANGE_PIN] = "change-pin",
+	[KW_ACT_REMOVE_PIN] = "remove-pin",
+	[KW_ACT_RENAME_PIN] = "rename-pin",
+	[KW_ACT_LOCK_PINS] = "lock-pins",
+	[KW_ACT_MOUNT] = "mount",
+	[KW_ACT_UNMOUNT] = "unmount",
+	[KW_ACT_PTRACE] = "ptrace",
+	[KW_ACT_KILL] = "kill",
+	[KW_ACT_LIMIT] = "limit",
+	[KW_ACT_TOKEN] = "token",
 };
 
 static const char *const mode_names[] = {
@@ -78,6 +98,7 @@ _Static_assert(KW_ARRAY_SIZE(state_names) == _KW_STATE_MAX, "a state lacks a nam
 _Static_assert(KW_ARRAY_SIZE(verdict_names) == _KW_VERDICT_MAX, "a verdict lacks a name");
 _Static_assert(KW_ARRAY_SIZE(entry_names) == _KW_ENTRY_MAX, "an entry lacks a name");
 _Static_assert(KW_ARRAY_SIZE(backend_names) == _KW_BACKEND_MAX, "a backend lacks a name");
+_Static_assert(KW_ARRAY_SIZE(act_names) == _KW_ACT_MAX, "an act lacks a name");
 _Static_assert(KW_ARRAY_SIZE(event_kind_names) == _KW_EVENT_MAX, "an event kind lacks a name");
 
 /* strerrorname_np() knows one name per number; these are the others. */
@@ -141,6 +162,11 @@ const char *kw_backend_name(unsigned int backend)
 const char *kw_event_kind_name(unsigned int kind)
 {
 	return name_of(event_kind_names, KW_ARRAY_SIZE(event_kind_names), kind);
+}
+
+const char *kw_act_name(unsigned int act)
+{
+	return name_of(act_names, KW_ARRAY_SIZE(act_names), act);
 }
 
 const char *kw_mode_name(unsigned int mode)

@@ -23,6 +23,8 @@ static const char help[] =
 	"  --socket PATH       where to listen (default " KW_SOCKET_DEFAULT ")\n"
 	"  --vms-max N         VMs at a time that are known, 64 to 1048576 (default 65536)\n"
 	"  --on-full WHAT      to KVM_CREATE_VM beyond that: refuse (default), or audit\n"
+	"  --seal TOKENFILE    keep other processes, root's too, from programs, maps, pins and\n"
+	"                      daemon; only who has the token can end that\n"
 	"  --no-pin            stop enforcing when the daemon ends\n"
 	"  --help, --version\n"
 	"\n"
@@ -44,6 +46,7 @@ enum {
 	OPT_JSON,
 	OPT_SOCKET,
 	OPT_NO_PIN,
+	OPT_SEAL,
 	OPT_VMS_MAX,
 	OPT_ON_FULL,
 	OPT_HELP,
@@ -57,6 +60,7 @@ static const struct option long_options[] = {
 	{"events", required_argument, NULL, OPT_EVENTS},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"seal", required_argument, NULL, OPT_SEAL},
 	{"no-pin", no_argument, NULL, OPT_NO_PIN},
 	{"vms-max", required_argument, NULL, OPT_VMS_MAX},
 	{"on-full", required_argument, NULL, OPT_ON_FULL},
@@ -124,6 +128,9 @@ static int take(struct kw_options *options, int option, const char *value)
 	case OPT_NO_PIN:
 		options->pin = false;
 		return 0;
+	case OPT_SEAL:
+		options->seal = value;
+		return 0;
 	case OPT_VMS_MAX:
 		if (kw_parse_u32(value, VMS_MAX_MOST, &options->vms_max) < 0 ||
 		    options->vms_max < VMS_MAX_LEAST)
@@ -136,6 +143,23 @@ static int take(struct kw_options *options, int option, const char *value)
 		return 0;
 	}
 	return KW_EXIT_USAGE;
+}
+
+/* What has to go with what. A seal is of LSM programs, on what is pinned. */
+static int check(struct kw_options *options)
+{
+	if (!options->seal)
+		return 0;
+	if (!options->pin) {
+		fputs("kvmwardend: --seal keeps what is pinned; it does not go with --no-pin\n",
+		      stderr);
+		return KW_EXIT_USAGE;
+	}
+	if (options->backend != KW_BACKEND_NONE && options->backend != KW_BACKEND_LSM)
+		return usage("--seal needs the backend lsm, not",
+			     kw_backend_name(options->backend));
+	options->backend = KW_BACKEND_LSM;
+	return 0;
 }
 
 int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_status)
@@ -159,6 +183,8 @@ int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_sta
 	}
 	if (!status && optind < argc)
 		status = usage("unexpected argument", argv[optind]);
+	if (!status)
+		status = check(&options);
 	if (status) {
 		kw_options_done(&options);
 		*ret_status = status;

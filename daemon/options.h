@@ -14,6 +14,7 @@ struct kw_options {
 	const char *socket;
 	const char *events; /* file for events; NULL: stdout */
 	bool pin;
+	const char *seal; /* file of the token; NULL: not sealed */
 	uint32_t vms_max; /* VMs at a time that are recorded */
 	bool full_refuses; /* beyond it KVM_CREATE_VM is refused, not only reported */
 	bool json; /* JSON lines even on a terminal */

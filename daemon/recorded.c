@@ -181,8 +181,9 @@ static void read_decision(json_t *object, enum kw_event_kind kind, struct kw_lin
 
 static int kind_of(const char *name)
 {
+	/* No policy has a part in tampering. */
 	for (unsigned int kind = 0; kind < _KW_EVENT_MAX; kind++)
-		if (kw_streq(kw_event_kind_name(kind), name))
+		if (kind != KW_EVENT_TAMPERING && kw_streq(kw_event_kind_name(kind), name))
 			return kind;
 	return -EINVAL;
 }

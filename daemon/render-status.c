@@ -173,6 +173,14 @@ static void render_refusals(struct kw_json *json, const struct kw_status *status
 	kw_json_close_array(json);
 }
 
+static void render_unguarded(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_array(json);
+	for (size_t i = 0; i < status->unguarded_count; i++)
+		kw_json_string(json, status->unguarded[i]);
+	kw_json_close_array(json);
+}
+
 void kw_render_status(struct kw_json *json, const struct kw_status *status)
 {
 	kw_json_open_object(json);
@@ -182,6 +190,9 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	kw_json_member_string(json, "backend", kw_backend_name(status->backend));
 	kw_json_member_bool(json, "refuses", status->refuses);
 	kw_json_member_bool(json, "pinned", status->pinned);
+	kw_json_member_bool(json, "sealed", status->sealed);
+	kw_json_key(json, "unguarded");
+	render_unguarded(json, status);
 	kw_json_member_bool(json, "adopted", status->adopted);
 	member_time_or_null(json, "attached", status->attached_ns);
 	kw_json_member_unsigned(json, "pid", status->pid);

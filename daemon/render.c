@@ -122,14 +122,22 @@ static void member_origin(struct kw_json *json, const struct kw_event *event,
 		kw_json_null(json);
 }
 
-void kw_render_event(struct kw_json *json, const struct kw_event *event,
-		     const struct kw_ruleset *rules, const struct kw_origin_host *host)
+/* Somebody reached for what is sealed: no operation, no VM, no policy. */
+static void render_tampering(struct kw_json *json, const struct kw_event *event,
+			     const struct kw_origin_host *host)
 {
-	kw_json_open_object(json);
-	kw_json_member_unsigned(json, "version", KW_EVENT_VERSION);
-	kw_json_member_time(json, "time", event->time_ns + host->realtime_offset_ns);
-	kw_json_member_unsigned(json, "seq", event->seq);
-	kw_json_member_string(json, "event", kw_event_kind_name(event->kind));
+	kw_json_member_string(json, "verdict", kw_verdict_name(event->verdict));
+	kw_json_member_string(json, "act", kw_act_name(event->command));
+	kw_json_member_unsigned(json, "detail", event->vm_id);
+	member_errno(json, event->error);
+	member_host(json, host);
+	kw_json_key(json, "process");
+	render_identity(json, &event->caller);
+}
+
+static void render_verdict(struct kw_json *json, const struct kw_event *event,
+			   const struct kw_ruleset *rules, const struct kw_origin_host *host)
+{
 	kw_json_member_string(json, "verdict", kw_verdict_name(event->verdict));
 	kw_json_member_string(json, "intended", kw_verdict_name(event->intended));
 	member_operation(json, event);
@@ -153,6 +161,20 @@ void kw_render_event(struct kw_json *json, const struct kw_event *event,
 		kw_json_unsigned(json, event->exception);
 	else
 		kw_json_null(json);
+}
+
+void kw_render_event(struct kw_json *json, const struct kw_event *event,
+		     const struct kw_ruleset *rules, const struct kw_origin_host *host)
+{
+	kw_json_open_object(json);
+	kw_json_member_unsigned(json, "version", KW_EVENT_VERSION);
+	kw_json_member_time(json, "time", event->time_ns + host->realtime_offset_ns);
+	kw_json_member_unsigned(json, "seq", event->seq);
+	kw_json_member_string(json, "event", kw_event_kind_name(event->kind));
+	if (event->kind == KW_EVENT_TAMPERING)
+		render_tampering(json, event, host);
+	else
+		render_verdict(json, event, rules, host);
 	kw_json_member_unsigned(json, "suppressed", event->suppressed);
 	kw_json_close_object(json);
 }

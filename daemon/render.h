@@ -72,6 +72,9 @@ struct kw_status {
 	unsigned int backend;
 	bool refuses; /* the backend can refuse */
 	bool pinned;
+	bool sealed; /* by a guard: see seal.h */
+	const char *const *unguarded; /* hooks of the kernel that the guard does without */
+	size_t unguarded_count;
 	bool adopted; /* the programs are those of an earlier daemon */
 	uint64_t attached_ns; /* CLOCK_REALTIME: since when they are in force */
 	uint32_t vms_max;

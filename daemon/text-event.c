@@ -109,7 +109,7 @@ static void print_outcome(json_t *event, FILE *out)
 		fputs("  ", out);
 		kw_text_safe(out, error);
 	}
-	if (!kw_streq(intended, kw_text_member(event, "verdict"))) {
+	if (*intended && !kw_streq(intended, kw_text_member(event, "verdict"))) {
 		fputs("  (the rule says ", out);
 		kw_text_safe(out, intended);
 		putc(')', out);
@@ -123,9 +123,14 @@ static void print_verdict_event(json_t *event, bool colour, FILE *out)
 	const char *verdict = kw_text_member(event, "verdict");
 	const char *operation = kw_text_member(event, "operation");
 
+	/* Of tampering there is the act instead, on something that is ours and no VM's. */
 	print_coloured(out, colour ? colour_of(verdict) : "", verdict, VERDICT_WIDTH);
-	print_coloured(out, "", operation, OPERATION_WIDTH);
-	print_vm(event, out);
+	print_coloured(out, "", *operation ? operation : kw_text_member(event, "act"),
+		       OPERATION_WIDTH);
+	if (*operation)
+		print_vm(event, out);
+	else
+		fputs("  kvmwarden itself", out);
 	print_process(json_object_get(event, "process"), out);
 	print_outcome(event, out);
 	print_origin(event, out);
