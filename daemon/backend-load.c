@@ -257,6 +257,10 @@ static int take_maps(struct kw_backend *b)
 		if (b->maps[i] < 0)
 			return -errno;
 	}
+	/* Of all that have no writer but programs: no process is to write to them. */
+	if (bpf_map_freeze(b->maps[KW_MAP_EMPTY_TABLE]) < 0 ||
+	    bpf_map_freeze(b->maps[KW_MAP_STATS]) < 0)
+		return -errno;
 	b->walker = fcntl(bpf_program__fd(b->skel->progs.kw_files), F_DUPFD_CLOEXEC, 3);
 	return b->walker < 0 ? -errno : 0;
 }

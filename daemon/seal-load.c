@@ -62,7 +62,7 @@ static void choose_hooks(struct kw_seal *s)
 		bpf_program__set_autoload(program(s, i), there);
 		s->mark.hooks |= (uint64_t)there << i;
 		covered = there;
-		if (hooks[i].older && !there)
+		if (i > 0 && hooks[i].older && !there)
 			covered = s->mark.hooks & 1ull << (i - 1);
 		if (!covered && (i + 1 == KW_ARRAY_SIZE(hooks) || !hooks[i + 1].older))
 			s->missing[s->missing_count++] = hook;
@@ -128,6 +128,37 @@ static int attach(struct kw_seal *s, char **reterr)
 			return kw_fail(-errno, reterr, "cannot hold %s: %s", hooks[i].program,
 				       strerror(errno));
 		s->link_count++;
+	}
+	return 0;
+}
+
+/* The guard's own programs and maps: what is opened by a keeper is guarded. */
+static int open_again(const struct kw_seal *s)
+{
+	struct bpf_map *map;
+
+	for (size_t i = 0; i < s->link_count; i++) {
+		_cleanup_close_ int fd = -1;
+		struct bpf_link_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(s->links[i], &info, &len) < 0)
+			return -errno;
+		fd = bpf_prog_get_fd_by_id(info.prog_id);
+		if (fd < 0)
+			return -errno;
+	}
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		_cleanup_close_ int fd = -1;
+		struct bpf_map_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_map__fd(map), &info, &len) < 0)
+			return -errno;
+		fd = bpf_map_get_fd_by_id(info.id);
+		if (fd < 0)
+			return -errno;
 	}
 	return 0;
 }
@@ -268,6 +299,9 @@ int kw_guard_load(struct kw_seal *s, const struct kw_guard_token *token, char **
 	r = attach(s, reterr);
 	if (r < 0)
 		return r;
+	r = open_again(s);
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot guard the guard: %s", strerror(-r));
 	r = check_constants(s, reterr);
 	if (r < 0)
 		return r;

@@ -106,6 +106,7 @@ line_of() {
 		unload
 		unload surplus
 		unload --yes surplus
+		unload --token
 	END
 }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,11 @@
 
 /*
  *   reach ptrace|mem|vm-write|pidfd-getfd|rlimit PID
+ *   reach map|program|link ID...     opens each by its number
  *   reach lock DIRECTORY
  *   reach token TEXT          shows a token of this text to whoever listens
  *
- * Prints "done", or the name of the errno; ends with 0 either way, with 2 if it could not try.
+ * Prints "done", or the name of the errno, for each; ends with 0 either way, with 2 if it could not try.
  */
 
 static int said(long r)
@@ -104,6 +106,34 @@ static int limit(pid_t pid)
 	return said(prlimit(pid, RLIMIT_CPU, &was, NULL));
 }
 
+static int open_all(const char *kind, char **ids)
+{
+	static const struct {
+		const char *kind;
+		enum bpf_cmd command;
+	} commands[] = {
+		{"map", BPF_MAP_GET_FD_BY_ID},
+		{"program", BPF_PROG_GET_FD_BY_ID},
+		{"link", BPF_LINK_GET_FD_BY_ID},
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(kind, commands[i].kind) != 0)
+			continue;
+		for (; *ids; ids++) {
+			/* The numbers share a place. */
+			union bpf_attr attr = {.map_id = (unsigned int)atoi(*ids)};
+			int fd = (int)syscall(SYS_bpf, commands[i].command, &attr, sizeof(attr));
+
+			said(fd);
+			if (fd >= 0)
+				close(fd);
+		}
+		return 0;
+	}
+	return 2;
+}
+
 static int lock(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -139,6 +169,8 @@ int main(int argc, char **argv)
 		{"rlimit", limit},
 	};
 
+	if (argc >= 3 && open_all(argv[1], argv + 2) == 0)
+		return 0;
 	if (argc != 3)
 		return 2;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "guard.h"
 #include "names.h"
 #include "render.h"
 #include "schema.h"
@@ -138,6 +139,34 @@ static void test_denied_event_as_written(void **state)
 		"\"file\":\"/etc/kvmwarden/policy.d/50-a.yaml\",\"line\":11,\"exception\":null,"
 		"\"suppressed\":0}");
 	json_decref(load(&json));
+}
+
+/* It is of no VM and by no policy, and who tried is all there is to know. */
+static void test_tampering_as_written(void **state)
+{
+	struct kw_event event = denied_event();
+	json_t *root;
+
+	(void)state;
+	event.kind = KW_EVENT_TAMPERING;
+	event.operation = KW_NONE;
+	event.command = KW_ACT_KILL;
+	event.vm_id = 9;
+	event.suppressed = 3;
+	root = load_event(&event, &ruleset);
+	assert_string_equal(json_string_value(json_object_get(root, "event")), "tampering");
+	assert_string_equal(json_string_value(json_object_get(root, "act")), "kill");
+	assert_int_equal(json_integer_value(json_object_get(root, "detail")), 9);
+	assert_int_equal(json_integer_value(json_object_get(root, "suppressed")), 3);
+	assert_null(json_object_get(root, "vm"));
+	assert_null(json_object_get(root, "policy"));
+	assert_null(json_object_get(root, "operation"));
+	json_object_del(root, "act");
+	assert_false(conforms(schema, root, "event", false));
+	json_decref(root);
+	for (unsigned int act = 0; act < _KW_ACT_MAX; act++)
+		assert_string_not_equal(kw_act_name(act), "unknown");
+	assert_string_equal(kw_act_name(_KW_ACT_MAX), "unknown");
 }
 
 /* Every value of every enumeration, and one past the end, conforms or is refused by the schema. */
@@ -453,6 +482,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_denied_event_as_written),
+		cmocka_unit_test(test_tampering_as_written),
 		cmocka_unit_test(test_events_of_all_kinds_conform),
 		cmocka_unit_test(test_event_without_vm),
 		cmocka_unit_test(test_event_of_forgotten_rules),
