@@ -90,14 +90,36 @@ int kw_guard_open(struct kw_seal *s, char **reterr)
 	return 0;
 }
 
-/* The counters go on where they are; without pins the guard's are the first. */
-static int reuse_counters(struct kw_seal *s)
+/*
+ * Where a map is pinned that goes on when the guard is replaced; NULL: it is each guard's
+ * own. In the ring may be what nobody has read.
+ */
+static const char *shared_pin(const struct kw_seal *s, const struct bpf_map *map)
 {
-	_cleanup_close_ int fd = bpf_obj_get(KW_PINS "/counters");
+	if (map == s->skel->maps.counters)
+		return KW_PINS "/counters";
+	if (map == s->skel->maps.attempts)
+		return KW_PINS_GUARD "/attempts";
+	return NULL;
+}
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return bpf_map__reuse_fd(s->skel->maps.counters, fd);
+static int reuse_shared(const struct kw_seal *s)
+{
+	struct bpf_map *map;
+	int r = 0;
+
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		const char *path = shared_pin(s, map);
+		_cleanup_close_ int fd = path ? bpf_obj_get(path) : -1;
+
+		if (path && fd < 0 && errno != ENOENT)
+			return -errno;
+		r = fd < 0 ? 0 : bpf_map__reuse_fd(map, fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* Is the kernel able to read memory by typed loads? Found out as the backend does. */
@@ -200,10 +222,10 @@ static int check_users(struct kw_seal *s, char **reterr)
 
 	bpf_object__for_each_map(map, s->skel->obj)
 	{
-		/* Frozen; and what is pinned was guarded before, or is looked at by its owner. */
-		if (map == s->skel->maps.rodata || bpf_map__is_pinned(map))
-			continue;
-		if (map == s->skel->maps.counters && access(KW_PINS "/counters", F_OK) == 0)
+		const char *path = shared_pin(s, map);
+
+		/* The constants are frozen, and what was pinned an earlier guard kept. */
+		if (map == s->skel->maps.rodata || (path && access(path, F_OK) == 0))
 			continue;
 		r = count_users(s, map, &users);
 		if (r < 0)
@@ -284,9 +306,9 @@ int kw_guard_load(struct kw_seal *s, const struct kw_guard_token *token, char **
 	s->skel->rodata->kw_loader_pid = (uint32_t)getpid();
 	s->skel->rodata->kw_loader_ticks = kw_seal_ticks((uint32_t)getpid());
 	s->skel->rodata->kw_typed_loads = has_typed_loads();
-	r = reuse_counters(s);
+	r = reuse_shared(s);
 	if (r < 0)
-		return kw_fail(r, reterr, "%s/counters is not a map of ours: %s", KW_PINS,
+		return kw_fail(r, reterr, "cannot go on with the maps of the guard before: %s",
 			       strerror(-r));
 	r = guard_bpf__load(s->skel);
 	if (r < 0)
