@@ -122,15 +122,15 @@ static void print_verdict_event(json_t *event, bool colour, FILE *out)
 {
 	const char *verdict = kw_text_member(event, "verdict");
 	const char *operation = kw_text_member(event, "operation");
+	const char *act = kw_text_member(event, "act");
 
 	/* Of tampering there is the act instead, on something that is ours and no VM's. */
 	print_coloured(out, colour ? colour_of(verdict) : "", verdict, VERDICT_WIDTH);
-	print_coloured(out, "", *operation ? operation : kw_text_member(event, "act"),
-		       OPERATION_WIDTH);
-	if (*operation)
-		print_vm(event, out);
-	else
+	print_coloured(out, "", *act ? act : operation, OPERATION_WIDTH);
+	if (*act)
 		fputs("  kvmwarden itself", out);
+	else
+		print_vm(event, out);
 	print_process(json_object_get(event, "process"), out);
 	print_outcome(event, out);
 	print_origin(event, out);

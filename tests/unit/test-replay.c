@@ -56,13 +56,18 @@ static void every_operation(void **state)
 {
 	(void)state;
 	for (unsigned int i = KW_OP_CANARY + 1; i < kw_operation_count(); i++)
-		for (unsigned int kind = 0; kind < _KW_EVENT_MAX; kind++) {
+		for (unsigned int kind = 0; kind < KW_EVENT_TAMPERING; kind++) {
 			const struct kw_recorded event = recorded(
 				&(struct said){.operation = kw_operation(i)->name, .kind = kind});
 
 			assert_int_equal(event.operation, i);
 			assert_int_equal(event.kind, kind);
 		}
+	/* No policy has a part in the last kind. */
+	_Static_assert(KW_EVENT_TAMPERING + 1 == _KW_EVENT_MAX, "all kinds are tried");
+	assert_int_equal(
+		parse_line(line_of(&(struct said){"KVM_RUN", .kind = KW_EVENT_TAMPERING})).kind,
+		KW_LINE_OWN);
 	for (unsigned int type = 0; type < _KW_TYPE_MAX; type++)
 		assert_int_equal(recorded(&(struct said){"KVM_RUN", .type = type}).type, type);
 }

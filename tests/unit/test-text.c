@@ -61,6 +61,9 @@ static void test_odd_events(void **state)
 		     "yesterday x\\x1b k\\x0a=\"v\\n\"\n");
 	assert_event("{\"verdict\":1,\"vm\":2,\"process\":[]}", false,
 		     "                             /dev/kvm  [0]\n");
+	assert_event("{\"event\":\"tampering\",\"verdict\":\"deny\",\"act\":\"kill\","
+		     "\"errno\":\"EPERM\",\"process\":{\"pid\":7,\"exe\":\"/bin/kill\"}}",
+		     false, " deny  kill                  kvmwarden itself  kill[7]  EPERM\n");
 }
 
 static void test_what_terminals_obey(void **state)
