@@ -40,7 +40,7 @@ SOURCES := $(filter-out $(MAINS),$(wildcard daemon/*.c))
 OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/daemon/%.o)
 SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
-HOSTILE := $(addprefix $(BUILD)/tests/,queue race fire hammer churn)
+HOSTILE := $(addprefix $(BUILD)/tests/,queue race reach fire hammer churn)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 # The modules that compute, and those that listen: what the fuzzers want coverage of.
 FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag explain fact finding \
@@ -63,8 +63,6 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
 	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
-all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe $(BUILD)/tests/queue \
-	$(BUILD)/tests/race $(BUILD)/tests/reach $(BUILD)/tests/fire $(BUILD)/tests/cost $(BUILD)/tests/cells
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -161,7 +159,6 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
 $(HOSTILE): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h tests/probe/compat_kvm.h
-$(addprefix $(BUILD)/tests/,queue race reach fire): $(BUILD)/tests/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -Itests/probe -o $@ $<
 

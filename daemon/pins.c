@@ -176,7 +176,7 @@ static int is_not_empty(const char *epoch, void *userdata)
 
 bool kw_pins_exist(void)
 {
-	return kw_pins_each_epoch(is_not_empty, NULL) > 0;
+	return access(KW_PINS_GUARD, F_OK) == 0 || kw_pins_each_epoch(is_not_empty, NULL) > 0;
 }
 
 int kw_pins_new_epoch(char **ret, uint32_t *ret_number)
@@ -255,12 +255,22 @@ void kw_pins_forget_shared(void)
 	}
 }
 
+int kw_pins_remove_guard(void)
+{
+	int r = remove_epoch(AT_FDCWD, KW_PINS_GUARD);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 int kw_pins_remove_all(void)
 {
 	char path[PATH_MAX];
 	int r;
 
-	r = kw_pins_remove_others(NULL);
+	/* First: whoever is stopped halfway leaves nothing that only a token removes. */
+	r = kw_pins_remove_guard();
+	if (r == 0)
+		r = kw_pins_remove_others(NULL);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < KW_ARRAY_SIZE(shared); i++) {

@@ -11,8 +11,10 @@
 /*
  * KW_PINS/MAP             the maps that all sets share: counters, condemned
  * KW_PINS/EPOCH/NAME      the links, maps and the mark of one set; EPOCH counts up from 1
+ * KW_PINS/guard/NAME      the guard of a sealed host
  */
 #define KW_PINS "/sys/fs/bpf/kvmwarden"
+#define KW_PINS_GUARD KW_PINS "/guard"
 #define KW_PIN_PATH_MAX 512
 
 /* Mounts a bpffs at /sys/fs/bpf unless there is one. */
@@ -46,10 +48,13 @@ int kw_pins_remove_epoch(const char *path);
 /* Removes the shared maps where no set is left, of a start that failed. */
 void kw_pins_forget_shared(void);
 
-/* Removes everything, the shared maps included. 0 when there was nothing. */
+/* Removes the guard: what is left is nobody's but root's then. 0 when there is none. */
+int kw_pins_remove_guard(void);
+
+/* Removes everything, the guard first, the shared maps last. 0 when there was nothing. */
 int kw_pins_remove_all(void);
 
-/* Is any set pinned? */
+/* Is any set pinned, or a guard? */
 bool kw_pins_exist(void);
 
 #endif
