@@ -147,7 +147,8 @@ static int choose_programs(struct kw_backend *b, char **reterr)
 				b->mark.flags |= KW_MARK_AFTER;
 		}
 		bpf_program__set_autoload(prog, wanted);
-		b->mark.hooks |= (uint64_t)wanted << i;
+		if (wanted)
+			b->mark.hooks |= 1ull << i;
 	}
 	return 0;
 }
@@ -210,7 +211,8 @@ int kw_backend_prepare(struct kw_backend *b, const struct kw_kernel_facts *facts
 	if (facts->bpf_rdonly_cast == KW_FACT_YES)
 		b->mark.flags |= KW_MARK_TYPED_LOADS;
 	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++)
-		b->wanted |= (uint64_t)hook_wanted(&hooks[i], b->id, facts) << i;
+		if (hook_wanted(&hooks[i], b->id, facts))
+			b->wanted |= 1ull << i;
 	return 0;
 }
 
