@@ -63,6 +63,7 @@ struct kw_backend {
 	int leftovers; /* why older pins could not be removed, or 0 */
 
 	unsigned int drained; /* in this call of kw_backend_drain() */
+	unsigned int taken; /* 1: the last one, which is not counted as delivered yet */
 	void (*handle)(void *userdata, const struct kw_event *event); /* while draining */
 	void *userdata;
 };
@@ -109,6 +110,9 @@ void kw_backend_book_feed(struct kw_backend *b, unsigned int number);
 
 /* Counts as lost what an earlier daemon had in hand when it was killed. Once, at start. */
 void kw_backend_book_killed(struct kw_backend *b);
+
+/* Counts the last event of the ring as delivered, if it is not counted yet. */
+void kw_backend_count_taken(struct kw_backend *b);
 
 /* Runs the iterator once, for the whole host. */
 int kw_backend_walk(struct kw_backend *backend);

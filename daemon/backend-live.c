@@ -124,6 +124,7 @@ int kw_backend_drain(struct kw_backend *b,
 	b->handle = handle;
 	b->userdata = userdata;
 	r = ring_buffer__consume(b->ring);
+	kw_backend_count_taken(b);
 	b->handle = NULL;
 	return r;
 }

@@ -74,12 +74,23 @@ static int is_step_down(unsigned int id)
 					   : 0;
 }
 
+/*
+ * An event that libbpf has moved on from is out of the ring. Not before: a daemon that is
+ * killed in the callback leaves it there, and the next one would count it a second time.
+ */
+void kw_backend_count_taken(struct kw_backend *b)
+{
+	__atomic_add_fetch(&b->counters->feeds[b->mark.feed].delivered, b->taken, __ATOMIC_RELAXED);
+	b->taken = 0;
+}
+
 static int on_event(void *context, void *data, size_t size)
 {
 	struct kw_backend *b = context;
 
+	kw_backend_count_taken(b);
+	b->taken = 1;
 	__atomic_add_fetch(&b->counters->pending, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&b->counters->feeds[b->mark.feed].delivered, 1, __ATOMIC_RELAXED);
 	if (size >= sizeof(struct kw_event) && b->handle)
 		b->handle(b->userdata, data);
 	/* Else a caller that is refused all the time would keep us here for ever. */
