@@ -361,6 +361,8 @@ int kw_daemon_run(const struct kw_options *options)
 	sigset_t mask;
 	int r, status;
 
+	/* A list of thousands of VMs is megabytes, which the heap would keep for good. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	/* Before anything else, so that no signal finds its default action in place. */
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
