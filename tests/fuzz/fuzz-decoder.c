@@ -98,6 +98,21 @@ static void check_identity(json_t *object, const struct kw_identity *who)
 	has_name_or_null(object, "unit");
 }
 
+/* What the guard of a sealed host tells: no ioctl, no VM. */
+static void check_attempt(json_t *object, const struct kw_event *event)
+{
+	has_number(object, "version", KW_EVENT_VERSION);
+	has_number(object, "seq", event->seq);
+	has_text(object, "event", "tampering");
+	has_name_or_null(object, "verdict");
+	has_name_or_null(object, "errno");
+	assert(json_is_string(json_object_get(object, "act")));
+	assert(json_is_string(json_object_get(object, "time")));
+	has_number(object, "detail", event->vm_id);
+	has_number(object, "suppressed", event->suppressed);
+	check_identity(json_object_get(object, "process"), &event->caller);
+}
+
 static void check_event(json_t *object, const struct kw_event *event)
 {
 	static const char *const names[] = {"verdict", "intended", "errno",  "scope",
@@ -185,7 +200,10 @@ static void render(const uint8_t *data, size_t size, unsigned int how,
 		memcpy(&event, data, size < sizeof(event) ? size : sizeof(event));
 		kw_render_event(&json, &event, rules, &host);
 		object = parse(&json);
-		check_event(object, &event);
+		if (event.kind == KW_EVENT_TAMPERING)
+			check_attempt(object, &event);
+		else
+			check_event(object, &event);
 		check_line(&json, false);
 		check_line(&json, true);
 		kw_recorded_parse(json.text, json.len, &line);
