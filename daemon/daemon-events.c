@@ -172,7 +172,9 @@ static bool is_over(void *userdata, const struct kw_limit_key *key, const struct
 	const struct kw_origin *origin = origin_of(d, key);
 	uint64_t age = kw_clock_ns(CLOCK_BOOTTIME) - limit->since_ns;
 
-	/* Of rules long gone no further event comes. */
+	/* No rule makes these; else, of rules long gone no further event comes. */
+	if (key->policy == KW_NONE)
+		return age >= KW_LIMIT_SECONDS * 1000000000ull;
 	return !origin || age >= origin->limit_seconds * 1000000000ull;
 }
 
@@ -185,6 +187,8 @@ static void tell_suppressed(void *userdata, const struct kw_limit_key *key,
 	const struct kw_policy *policy = rules ? kw_ruleset_policy(rules, key->policy) : NULL;
 	const struct kw_rule *rule = origin ? kw_ruleset_rule(rules, key->policy, origin->rule)
 					    : NULL;
+	/* What a condemned VM is refused need not have a name. */
+	const struct kw_operation *operation = kw_operation(key->operation);
 
 	kw_daemon_event_begin(d, "suppressed");
 	kw_json_member_unsigned(&d->line, "count", limit->suppressed);
@@ -193,7 +197,7 @@ static void tell_suppressed(void *userdata, const struct kw_limit_key *key,
 		kw_json_null(&d->line);
 	else
 		kw_json_unsigned(&d->line, key->vm);
-	kw_json_member_string(&d->line, "operation", kw_operation(key->operation)->name);
+	kw_json_member_string(&d->line, "operation", operation ? operation->name : NULL);
 	kw_json_member_string(&d->line, "state", kw_state_name(key->state));
 	kw_json_member_string(&d->line, "policy", policy ? policy->name : NULL);
 	kw_json_member_string(&d->line, "file", policy ? policy->file : NULL);
