@@ -5,6 +5,7 @@
 
 #include "guard.h"
 
+#include "counters.h"
 #include "identity.h"
 
 #define EPERM 1
@@ -84,15 +85,6 @@ struct {
 	__uint(max_entries, 512 * 1024);
 } attempts SEC(".maps");
 
-/* The one that all sets of programs share: sequence numbers are one row. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct kw_counters);
-} counters SEC(".maps");
-
 static __always_inline __u64 ticks_of(__u64 task)
 {
 	__u64 leader = LOAD64(task, struct task_struct, group_leader);
@@ -116,34 +108,18 @@ static __always_inline bool is_keeper(void)
 	return is_keeper_task(bpf_get_current_task());
 }
 
-/* How many events like this one were held back before it; -1: this one is, too. */
-static __always_inline __s64 held_back(__u32 act)
-{
-	struct kw_limit *limit = bpf_map_lookup_elem(&act_limits, &act);
-	__u64 now = bpf_ktime_get_boot_ns();
-
-	if (!limit)
-		return -1;
-	if (now - limit->since_ns >= KW_LIMIT_SECONDS * 1000000000ull) {
-		limit->since_ns = now;
-		limit->events = 1;
-	} else if (__sync_fetch_and_add(&limit->events, 1) >= KW_LIMIT_EVENTS) {
-		__sync_fetch_and_add(&limit->suppressed, 1);
-		return -1;
-	}
-	return __sync_lock_test_and_set(&limit->suppressed, 0);
-}
-
 /* Tells of an attempt. detail: the object's id, the signal, whatever there is a number for. */
 static __noinline int tell(__u32 act, __u64 detail)
 {
-	__u32 zero = 0;
-	struct kw_counters *count = bpf_map_lookup_elem(&counters, &zero);
-	__s64 suppressed = held_back(act);
+	struct kw_limit *limit = bpf_map_lookup_elem(&act_limits, &act);
+	struct kw_counters *count = only_element(&counters);
+	__u32 suppressed = 0;
 	struct kw_event *e;
 	__u64 seq;
 
-	if (!count || suppressed < 0)
+	if (!count || !limit ||
+	    limit_reached(limit, bpf_ktime_get_boot_ns(), KW_LIMIT_EVENTS, KW_LIMIT_SECONDS,
+			  &suppressed))
 		return 0;
 	seq = __sync_fetch_and_add(&count->seq, 1) + 1;
 	e = bpf_ringbuf_reserve(&attempts, sizeof(*e), 0);
@@ -151,7 +127,6 @@ static __noinline int tell(__u32 act, __u64 detail)
 		__sync_fetch_and_add(&count->lost[KW_LOSS_RING], 1);
 		return 0;
 	}
-	__sync_fetch_and_add(&count->attempts.written, 1);
 	__builtin_memset(e, 0, sizeof(*e));
 	e->seq = seq;
 	e->time_ns = bpf_ktime_get_boot_ns();

@@ -290,8 +290,7 @@ struct kw_counters {
 	/* The head of the event file's hash chain: .chains[.chain - 1], or none yet. */
 	__u8 chains[2][32];
 	__u64 chain;
-	struct kw_feed attempts; /* of the guard, which has a ring of its own */
-	__u64 spare[84];
+	__u64 spare[86];
 };
 
 _Static_assert(sizeof(struct kw_counters) == 1024, "kw_counters is the same in every version");

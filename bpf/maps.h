@@ -3,8 +3,7 @@
 #ifndef KVMWARDEN_MAPS_H
 #define KVMWARDEN_MAPS_H
 
-#include "kernel.h"
-#include "kvmwarden.h"
+#include "counters.h"
 
 /* Set by the daemon before loading. */
 const volatile __u32 kw_backend = KW_BACKEND_NONE; /* enum kw_backend_id */
@@ -124,14 +123,6 @@ struct {
 	__array(values, struct table_map);
 } tables SEC(".maps") = {.values = {&empty_table}};
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct kw_counters);
-} counters SEC(".maps");
-
 /*
  * The VMs that are condemned: their records say so too, but these are lost when
  * another daemon's programs take over, who adopt the VMs anew. One that falls out
@@ -155,13 +146,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
-
-static __always_inline void *only_element(void *map)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(map, &zero);
-}
 
 #define COUNT(member)                                                    \
 	do {                                                             \

@@ -99,8 +99,7 @@ static __noinline __u32 find_exception(const struct request *req, const struct k
 
 /*
  * Is an event over the limit of its kind? The first one of a VM, an operation and a
- * state never is, and the next one that is written tells how many were not. Two
- * CPUs at the turn of an interval may both begin it: that writes one too many.
+ * state never is, and the next one that is written tells how many were not.
  */
 static __always_inline bool is_over_limit(const struct kw_limit_key *key, __u32 events,
 					  __u64 seconds, struct request *req)
@@ -112,16 +111,10 @@ static __always_inline bool is_over_limit(const struct kw_limit_key *key, __u32 
 		bpf_map_update_elem(&limits, key, &fresh, BPF_ANY);
 		return false;
 	}
-	if (fresh.since_ns - limit->since_ns >= seconds * 1000000000ull) {
-		limit->since_ns = fresh.since_ns;
-		limit->events = 1;
-	} else if (__sync_fetch_and_add(&limit->events, 1) >= events) {
-		__sync_fetch_and_add(&limit->suppressed, 1);
-		STAT(suppressed);
-		return true;
-	}
-	req->suppressed = __sync_lock_test_and_set(&limit->suppressed, 0);
-	return false;
+	if (!limit_reached(limit, fresh.since_ns, events, seconds, &req->suppressed))
+		return false;
+	STAT(suppressed);
+	return true;
 }
 
 /* Writes the event of a decision, unless there were too many like it lately. */

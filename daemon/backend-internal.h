@@ -102,6 +102,8 @@ int kw_backend_pin(struct kw_backend *b, char **reterr);
 
 /* Maps counters, .bss and .data into our memory. */
 int kw_backend_map_memory(struct kw_backend *b, char **reterr);
+/* Lets go of the links: what is not pinned is off then. */
+void kw_backend_detach(struct kw_backend *b);
 /* Lets go of everything that is held, in the order that takes our hooks off first. */
 void kw_backend_let_go(struct kw_backend *b);
 

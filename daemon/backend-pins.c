@@ -27,8 +27,8 @@
  */
 
 const char *const kw_map_names[_KW_MAP_MAX] = {
-	[KW_MAP_COUNTERS] = "counters",
-	[KW_MAP_CONDEMNED] = "condemned",
+	[KW_MAP_COUNTERS] = KW_PIN_COUNTERS,
+	[KW_MAP_CONDEMNED] = KW_PIN_CONDEMNED,
 	[KW_MAP_VMS] = "vms",
 	[KW_MAP_TABLES] = "tables",
 	[KW_MAP_EMPTY_TABLE] = "empty_table",
@@ -141,7 +141,7 @@ static int try_epoch(const char *epoch, void *userdata)
 	struct kw_backend *b = userdata;
 	struct kw_mark mark = {}, wish;
 
-	if (b->adopted || kw_backend_read_mark(epoch, &mark) < 0 || !is_ours(b, &mark))
+	if (kw_backend_read_mark(epoch, &mark) < 0 || !is_ours(b, &mark))
 		return 0;
 	wish = b->mark;
 	b->mark = mark;
@@ -150,7 +150,7 @@ static int try_epoch(const char *epoch, void *userdata)
 		return -ENOMEM;
 	if (take_all(b) == 0) {
 		b->adopted = true;
-		return 0;
+		return 1;
 	}
 	kw_backend_let_go(b);
 	b->mark = wish;
@@ -161,12 +161,7 @@ static int try_epoch(const char *epoch, void *userdata)
 
 int kw_backend_adopt(struct kw_backend *b)
 {
-	int r;
-
-	r = kw_pins_each_epoch(try_epoch, b);
-	if (r < 0)
-		return r;
-	return b->adopted;
+	return kw_pins_each_epoch(try_epoch, b);
 }
 
 static int pin(int fd, const char *dir, const char *name)
@@ -308,13 +303,18 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-void kw_backend_let_go(struct kw_backend *b)
+void kw_backend_detach(struct kw_backend *b)
 {
 	while (b->link_count) {
 		b->link_count--;
 		close_fd(&b->links[b->link_count]);
 		close_fd(&b->programs[b->link_count]);
 	}
+}
+
+void kw_backend_let_go(struct kw_backend *b)
+{
+	kw_backend_detach(b);
 	close_fd(&b->walker);
 	if (b->data)
 		munmap(b->data, sizeof(*b->data));

@@ -255,11 +255,7 @@ int kw_backend_unload(struct kw_backend *b)
 
 	free(b->epoch);
 	b->epoch = NULL;
-	while (b->link_count) {
-		b->link_count--;
-		close(b->links[b->link_count]);
-		close(b->programs[b->link_count]);
-	}
+	kw_backend_detach(b);
 	return r;
 }
 

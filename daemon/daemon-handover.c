@@ -26,19 +26,18 @@ void kw_daemon_recall(struct kw_daemon *d)
 	if (r == 0 || r == -ENOENT || r == -ESTALE)
 		return;
 	fprintf(stderr,
-		"kvmwardend: warning: '%s' cannot be used: %s; modes that were switched at run "
-		"time "
-		"are those of the files again\n",
+		"kvmwardend: warning: '%s' cannot be used: %s; modes that were switched "
+		"at run time are those of the files again\n",
 		path, why ?: strerror(-r));
 }
 
 void kw_daemon_resume(struct kw_daemon *d)
 {
-	if (!kw_backend_adopted(d->choice.backend)) {
-		/* Their events are gone with their ring; numbers may begin anew. */
-		for (size_t i = 0; i < KW_GENERATIONS_KEPT; i++)
-			d->handover.generations[i] = kw_ruleset_free(d->handover.generations[i]);
-	}
+	if (kw_backend_adopted(d->choice.backend))
+		return;
+	/* Their events are gone with their ring; numbers may begin anew. */
+	for (size_t i = 0; i < KW_GENERATIONS_KEPT; i++)
+		d->handover.generations[i] = kw_ruleset_free(d->handover.generations[i]);
 }
 
 void kw_daemon_save(struct kw_daemon *d)
@@ -51,9 +50,8 @@ void kw_daemon_save(struct kw_daemon *d)
 	r = kw_handover_save(path, &d->handover, d->boot_id);
 	if (r < 0 && !d->state_failed)
 		fprintf(stderr,
-			"kvmwardend: warning: cannot write '%s': %s; a later daemon will not know "
-			"of "
-			"exceptions and modes\n",
+			"kvmwardend: warning: cannot write '%s': %s; a later daemon will "
+			"not know of exceptions and modes\n",
 			path, strerror(-r));
 	d->state_failed = r < 0;
 }

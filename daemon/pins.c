@@ -17,7 +17,7 @@
 #include "util.h"
 
 /* The names of the maps that all sets share. */
-static const char *const shared[] = {"counters", "condemned"};
+static const char *const shared[] = {KW_PIN_COUNTERS, KW_PIN_CONDEMNED};
 
 static int check_bpffs(void)
 {
@@ -47,13 +47,13 @@ static uint64_t epoch_of(const char *name)
 	return kw_parse_u64(name, UINT64_MAX - 1, &epoch) < 0 ? 0 : epoch;
 }
 
-static int remove_epoch(int pins, const char *name)
+int kw_pins_remove_epoch(const char *path)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
 	int fd;
 
-	fd = openat(pins, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	dir = fdopendir(fd);
@@ -66,7 +66,7 @@ static int remove_epoch(int pins, const char *name)
 	while ((entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && unlinkat(fd, entry->d_name, 0) < 0)
 			return -errno;
-	return unlinkat(pins, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	return rmdir(path) < 0 ? -errno : 0;
 }
 
 int kw_pins_lock(int *ret)
@@ -95,13 +95,6 @@ void kw_pins_unlock(int lock)
 		return;
 	rmdir(KW_PINS);
 	close(lock);
-}
-
-/* The next entry, or NULL: the end, or with errno set a failure. */
-static const struct dirent *next_entry(DIR *dir)
-{
-	errno = 0;
-	return readdir(dir);
 }
 
 static int compare_epochs(const struct dirent **a, const struct dirent **b)
@@ -179,24 +172,21 @@ bool kw_pins_exist(void)
 	return access(KW_PINS_GUARD, F_OK) == 0 || kw_pins_each_epoch(is_not_empty, NULL) > 0;
 }
 
+static int take_number(const char *epoch, void *userdata)
+{
+	*(uint64_t *)userdata = epoch_of(strrchr(epoch, '/') + 1);
+	return 1;
+}
+
 int kw_pins_new_epoch(char **ret, uint32_t *ret_number)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_free_ char *path = NULL;
-	const struct dirent *entry;
 	uint64_t last = 0;
+	int r;
 
-	dir = opendir(KW_PINS);
-	if (!dir)
-		return -errno;
-	while ((entry = next_entry(dir))) {
-		uint64_t epoch = epoch_of(entry->d_name);
-
-		if (epoch > last)
-			last = epoch;
-	}
-	if (errno)
-		return -errno;
+	r = kw_pins_each_epoch(take_number, &last);
+	if (r < 0)
+		return r;
 	if (asprintf(&path, "%s/%llu", KW_PINS, (unsigned long long)last + 1) < 0) {
 		path = NULL;
 		return -ENOMEM;
@@ -208,31 +198,32 @@ int kw_pins_new_epoch(char **ret, uint32_t *ret_number)
 	return 0;
 }
 
-int kw_pins_remove_others(const char *keep)
+struct removing {
+	const char *keep;
+	int error;
+};
+
+/* One that cannot be removed is no reason to leave the others. */
+static int remove_other(const char *epoch, void *userdata)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	const struct dirent *entry;
-	uint64_t kept = keep ? epoch_of(strrchr(keep, '/') + 1) : 0;
-	int r, result = 0;
+	struct removing *removing = userdata;
+	int r;
 
-	dir = opendir(KW_PINS);
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = next_entry(dir))) {
-		uint64_t epoch = epoch_of(entry->d_name);
-
-		if (!epoch || epoch == kept)
-			continue;
-		r = remove_epoch(dirfd(dir), entry->d_name);
-		if (r < 0)
-			result = r;
-	}
-	return errno ? -errno : result;
+	if (removing->keep && kw_streq(epoch, removing->keep))
+		return 0;
+	r = kw_pins_remove_epoch(epoch);
+	if (r < 0)
+		removing->error = r;
+	return 0;
 }
 
-int kw_pins_remove_epoch(const char *path)
+int kw_pins_remove_others(const char *keep)
 {
-	return remove_epoch(AT_FDCWD, path);
+	struct removing removing = {.keep = keep};
+	int r;
+
+	r = kw_pins_each_epoch(remove_other, &removing);
+	return r < 0 ? r : removing.error;
 }
 
 static int is_there(const char *epoch, void *userdata)
@@ -257,7 +248,7 @@ void kw_pins_forget_shared(void)
 
 int kw_pins_remove_guard(void)
 {
-	int r = remove_epoch(AT_FDCWD, KW_PINS_GUARD);
+	int r = kw_pins_remove_epoch(KW_PINS_GUARD);
 
 	return r == -ENOENT ? 0 : r;
 }

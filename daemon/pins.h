@@ -15,6 +15,8 @@
  */
 #define KW_PINS "/sys/fs/bpf/kvmwarden"
 #define KW_PINS_GUARD KW_PINS "/guard"
+#define KW_PIN_COUNTERS "counters"
+#define KW_PIN_CONDEMNED "condemned"
 #define KW_PIN_PATH_MAX 512
 
 /* Mounts a bpffs at /sys/fs/bpf unless there is one. */

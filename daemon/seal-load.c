@@ -97,7 +97,7 @@ int kw_guard_open(struct kw_seal *s, char **reterr)
 static const char *shared_pin(const struct kw_seal *s, const struct bpf_map *map)
 {
 	if (map == s->skel->maps.counters)
-		return KW_PINS "/counters";
+		return KW_PINS "/" KW_PIN_COUNTERS;
 	if (map == s->skel->maps.attempts)
 		return KW_PINS_GUARD "/attempts";
 	return NULL;

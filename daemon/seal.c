@@ -53,7 +53,6 @@ static int on_attempt(void *context, void *data, size_t size)
 	struct kw_seal *s = context;
 
 	__atomic_add_fetch(&s->counters->pending, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&s->counters->attempts.delivered, 1, __ATOMIC_RELAXED);
 	if (size >= sizeof(struct kw_event) && s->handle)
 		s->handle(s->userdata, data);
 	return ++s->drained < KW_DRAIN_MAX ? 0 : -EAGAIN;
@@ -119,7 +118,7 @@ static int pin_all(struct kw_seal *s)
 
 	if (mkdir(KW_PINS_GUARD, 0700) < 0)
 		return -errno;
-	if (bpf_obj_pin(s->counters_map, KW_PINS "/counters") < 0 && errno != EEXIST)
+	if (bpf_obj_pin(s->counters_map, KW_PINS "/" KW_PIN_COUNTERS) < 0 && errno != EEXIST)
 		return -errno;
 	for (size_t i = 0; i < KW_ARRAY_SIZE(maps); i++) {
 		r = pin(maps[i], map_pins[i]);
@@ -172,7 +171,7 @@ static int adopt(struct kw_seal *s)
 		if (*maps[i] < 0)
 			return *maps[i];
 	}
-	s->counters_map = bpf_obj_get(KW_PINS "/counters");
+	s->counters_map = bpf_obj_get(KW_PINS "/" KW_PIN_COUNTERS);
 	if (s->counters_map < 0)
 		return -errno;
 	for (unsigned int i = 0; (name = kw_guard_program(i)); i++) {
