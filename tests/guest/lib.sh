@@ -69,6 +69,29 @@ stop_daemon() {
 	return $status
 }
 
+# Without a word from the shell about who was killed.
+kill_daemon() {
+	kill -KILL "$daemon"
+	wait "$daemon" 2>>"$work/err"
+	daemon=
+}
+
+# outcome STEP...: the outcome and errno of the last attempt of the probe.
+outcome() {
+	build/tests/probe "$@" 2>>"$work/err" |
+		awk -F'\t' '!/^#/ && NF >= 7 { o = $6 " " $7 } END { print o }'
+}
+
+# until_seen PATTERN FILE: waits for a line, so many tenths of a second.
+patience=100
+until_seen() {
+	for _ in $(seq "$patience"); do
+		grep -q "$1" "$2" && return
+		sleep 0.1
+	done
+	return 1
+}
+
 # The events so far, after all that happened before this call has been written.
 settled_events() {
 	"${kvmwarden[@]}" vms >/dev/null
