@@ -48,8 +48,7 @@ FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag ex
 	ruleset text varlink verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
-SKELETON := $(BUILD)/bpf/kvmwarden.skel.h
-GUARD_SKELETON := $(BUILD)/bpf/guard.skel.h
+SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
 	libjansson-dev nettle-dev
@@ -60,6 +59,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 .PHONY: all help run demo check check-unit check-host check-guest check-long fuzz lint format \
 	deps deps-build deps-test deps-lint clean install
 .DELETE_ON_ERROR:
+.SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
 	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
@@ -105,32 +105,22 @@ deps-lint: | $(BUILD)
 
 # --- build ------------------------------------------------------------------
 
-$(BUILD)/bpf/kvmwarden.bpf.o: $(wildcard bpf/*)
+$(BUILD)/bpf/%.bpf.o: $(wildcard bpf/*)
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(LAYOUT) -c bpf/kvmwarden.bpf.c -o $@
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(LAYOUT) -c bpf/$*.bpf.c -o $@
 
 # Tells which set of programs it is, whoever loaded it: see struct kw_mark.
-$(BUILD)/bpf/kvmwarden.object.h: $(BUILD)/bpf/kvmwarden.bpf.o
+$(BUILD)/bpf/%.object.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,GEN,$@)printf '#define KW_OBJECT_SHA256 "%.64s"\n' "$$(sha256sum $<)" >$@
 
-$(BUILD)/bpf/guard.bpf.o: $(wildcard bpf/*)
-	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(LAYOUT) -c bpf/guard.bpf.c -o $@
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o $(BUILD)/bpf/%.object.h
+	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
-$(BUILD)/bpf/guard.object.h: $(BUILD)/bpf/guard.bpf.o
-	$(call say,GEN,$@)printf '#define KW_GUARD_SHA256 "%.64s"\n' "$$(sha256sum $<)" >$@
-
-$(GUARD_SKELETON): $(BUILD)/bpf/guard.bpf.o $(BUILD)/bpf/guard.object.h
-	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name guard_bpf >$@
-
-$(SKELETON): $(BUILD)/bpf/kvmwarden.bpf.o $(BUILD)/bpf/kvmwarden.object.h
-	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name kvmwarden_bpf >$@
-
-$(BUILD)/daemon/%.o: daemon/%.c | $(SKELETON) $(GUARD_SKELETON)
+$(BUILD)/daemon/%.o: daemon/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(KW_CFLAGS) $(FORTIFY) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/sane/%.o: daemon/%.c | $(SKELETON) $(GUARD_SKELETON)
+$(BUILD)/sane/%.o: daemon/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) $(SANITIZE) -O1 -g $(CPPFLAGS) -MMD -MP -c $< -o $@
 
@@ -237,7 +227,7 @@ LINT_BATS := $(wildcard tests/host/*.bats tests/host/*.bash)
 TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c))
 
 lint: deps-lint
-	$(Q)$(SUBMAKE) $(SKELETON) $(GUARD_SKELETON)
+	$(Q)$(SUBMAKE) $(SKELETONS)
 	$(call say,FORMAT,clang-format)clang-format --dry-run --Werror $(LINT_C)
 	$(call say,TIDY,clang-tidy)$(SUBMAKE) -k $(TIDY)
 	$(call say,SHELL,shellcheck)shellcheck $(LINT_SH)
@@ -245,7 +235,7 @@ lint: deps-lint
 
 # One file at a time: the analyzer of clang-tidy 14 takes a va_list in the second for garbage.
 $(BUILD)/tidy/tests/probe/%: CPPFLAGS :=
-$(BUILD)/tidy/%: % .clang-tidy $(filter %.h,$(LINT_C)) | $(SKELETON) $(GUARD_SKELETON)
+$(BUILD)/tidy/%: % .clang-tidy $(filter %.h,$(LINT_C)) | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(Q)clang-tidy --quiet $< -- -std=gnu11 $(CPPFLAGS) 2>$@.err || { cat $@.err >&2; exit 1; }
 	$(Q)touch $@

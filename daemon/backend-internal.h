@@ -94,6 +94,15 @@ struct bpf_map *kw_backend_map_of(const struct kw_backend *b, enum kw_map map);
 const char *kw_backend_hook(unsigned int bit);
 
 /*
+ * backend-pins.c: opens a pin, or makes one; the mark of a set, of whatever layout, frozen
+ * and pinned; the only element of an array that must be of this size.
+ */
+int kw_pin_get(const char *dir, const char *name);
+int kw_pin_put(int fd, const char *dir, const char *name);
+int kw_pin_mark(const char *dir, const void *mark, size_t size);
+int kw_pin_read(const char *dir, const char *name, void *ret, size_t size);
+
+/*
  * backend-pins.c: takes over a complete set that is pinned and has b->mark. 0: there
  * is none, 1: b is that set now. pin puts all of it, and the mark last, into b->epoch.
  */

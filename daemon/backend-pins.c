@@ -40,7 +40,7 @@ const char *const kw_map_names[_KW_MAP_MAX] = {
 	[KW_MAP_DATA] = "data",
 };
 
-static int get(const char *dir, const char *name)
+int kw_pin_get(const char *dir, const char *name)
 {
 	char path[KW_PIN_PATH_MAX];
 	int fd;
@@ -50,9 +50,9 @@ static int get(const char *dir, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int kw_backend_read_mark(const char *epoch, struct kw_mark *ret)
+int kw_pin_read(const char *dir, const char *name, void *ret, size_t size)
 {
-	_cleanup_close_ int fd = get(epoch, KW_PIN_MARK);
+	_cleanup_close_ int fd = kw_pin_get(dir, name);
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info), zero = 0;
 
@@ -60,9 +60,14 @@ int kw_backend_read_mark(const char *epoch, struct kw_mark *ret)
 		return fd;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return -errno;
-	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != sizeof(*ret))
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != size)
 		return -EUCLEAN;
 	return bpf_map_lookup_elem(fd, &zero, ret) < 0 ? -errno : 0;
+}
+
+int kw_backend_read_mark(const char *epoch, struct kw_mark *ret)
+{
+	return kw_pin_read(epoch, KW_PIN_MARK, ret, sizeof(*ret));
 }
 
 /* Is this the set that we would load? Who loaded it, when, and its feed make no difference. */
@@ -84,7 +89,7 @@ static int take_link(struct kw_backend *b, const char *name)
 
 	b->names[n] = name;
 	b->programs[n] = -1;
-	b->links[n] = get(b->epoch, name);
+	b->links[n] = kw_pin_get(b->epoch, name);
 	if (b->links[n] < 0)
 		return b->links[n];
 	if (bpf_obj_get_info_by_fd(b->links[n], &link, &len) < 0)
@@ -105,7 +110,7 @@ static int take_map(struct kw_backend *b, enum kw_map which)
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
-	b->maps[which] = get(which < KW_MAP_OWN ? KW_PINS : b->epoch, kw_map_names[which]);
+	b->maps[which] = kw_pin_get(which < KW_MAP_OWN ? KW_PINS : b->epoch, kw_map_names[which]);
 	if (b->maps[which] < 0)
 		return b->maps[which];
 	if (bpf_obj_get_info_by_fd(b->maps[which], &info, &len) < 0)
@@ -125,7 +130,7 @@ static int take_all(struct kw_backend *b)
 		if (r < 0)
 			return r;
 	}
-	b->walker = get(b->epoch, KW_PIN_WALKER);
+	b->walker = kw_pin_get(b->epoch, KW_PIN_WALKER);
 	if (b->walker < 0)
 		return b->walker;
 	for (unsigned int i = 0; (name = kw_backend_hook(i)); i++) {
@@ -164,7 +169,7 @@ int kw_backend_adopt(struct kw_backend *b)
 	return kw_pins_each_epoch(try_epoch, b);
 }
 
-static int pin(int fd, const char *dir, const char *name)
+int kw_pin_put(int fd, const char *dir, const char *name)
 {
 	char path[KW_PIN_PATH_MAX];
 
@@ -172,20 +177,19 @@ static int pin(int fd, const char *dir, const char *name)
 	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
 }
 
-/* The mark itself: nobody is to change it. */
-static int pin_mark(const struct kw_backend *b)
+int kw_pin_mark(const char *dir, const void *mark, size_t size)
 {
 	_cleanup_close_ int fd = -1;
 	__u32 zero = 0;
 
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_mark", sizeof(zero), sizeof(b->mark), 1, NULL);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_mark", sizeof(zero), (__u32)size, 1, NULL);
 	if (fd < 0)
 		return -errno;
-	if (bpf_map_update_elem(fd, &zero, &b->mark, BPF_ANY) < 0)
+	if (bpf_map_update_elem(fd, &zero, mark, BPF_ANY) < 0)
 		return -errno;
 	if (bpf_map_freeze(fd) < 0)
 		return -errno;
-	return pin(fd, b->epoch, KW_PIN_MARK);
+	return kw_pin_put(fd, dir, KW_PIN_MARK);
 }
 
 int kw_backend_pin(struct kw_backend *b, char **reterr)
@@ -193,16 +197,16 @@ int kw_backend_pin(struct kw_backend *b, char **reterr)
 	int r = 0;
 
 	for (enum kw_map i = 0; i < _KW_MAP_MAX && r == 0; i++) {
-		r = pin(b->maps[i], i < KW_MAP_OWN ? KW_PINS : b->epoch, kw_map_names[i]);
+		r = kw_pin_put(b->maps[i], i < KW_MAP_OWN ? KW_PINS : b->epoch, kw_map_names[i]);
 		if (r == -EEXIST && i < KW_MAP_OWN)
 			r = 0;
 	}
 	if (r == 0)
-		r = pin(b->walker, b->epoch, KW_PIN_WALKER);
+		r = kw_pin_put(b->walker, b->epoch, KW_PIN_WALKER);
 	for (size_t i = 0; i < b->link_count && r == 0; i++)
-		r = pin(b->links[i], b->epoch, b->names[i]);
+		r = kw_pin_put(b->links[i], b->epoch, b->names[i]);
 	if (r == 0)
-		r = pin_mark(b);
+		r = kw_pin_mark(b->epoch, &b->mark, sizeof(b->mark));
 	return r < 0 ? kw_fail(r, reterr, "cannot pin to %s: %s", b->epoch, strerror(-r)) : 0;
 }
 
@@ -221,7 +225,7 @@ bool kw_backend_pinned(const struct kw_backend *b)
 	if (!b->epoch || kw_backend_read_mark(b->epoch, &mark) < 0)
 		return false;
 	for (size_t i = 0; i < b->link_count; i++) {
-		_cleanup_close_ int fd = get(b->epoch, b->names[i]);
+		_cleanup_close_ int fd = kw_pin_get(b->epoch, b->names[i]);
 
 		if (fd < 0 || link_id(fd) != link_id(b->links[i]))
 			return false;
@@ -237,7 +241,8 @@ static int read_epoch(const char *epoch, void *userdata)
 	if (kw_backend_read_mark(epoch, &pinned->mark) < 0)
 		return 0;
 	for (unsigned int i = 0; (name = kw_backend_hook(i)); i++) {
-		_cleanup_close_ int fd = pinned->mark.hooks & 1ull << i ? get(epoch, name) : -1;
+		_cleanup_close_ int fd = pinned->mark.hooks & 1ull << i ? kw_pin_get(epoch, name)
+									: -1;
 
 		pinned->programs += fd >= 0;
 	}
@@ -246,19 +251,12 @@ static int read_epoch(const char *epoch, void *userdata)
 
 int kw_backend_read_pinned(struct kw_pinned *ret)
 {
-	_cleanup_close_ int fd = get(KW_PINS, kw_map_names[KW_MAP_COUNTERS]);
 	struct kw_pinned pinned = {};
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info), zero = 0;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return -errno;
-	if (info.value_size != sizeof(pinned.counters))
-		return -EUCLEAN;
-	if (bpf_map_lookup_elem(fd, &zero, &pinned.counters) < 0)
-		return -errno;
+	r = kw_pin_read(KW_PINS, KW_PIN_COUNTERS, &pinned.counters, sizeof(pinned.counters));
+	if (r < 0)
+		return r;
 	if (kw_pins_each_epoch(read_epoch, &pinned) <= 0)
 		return -ENOENT;
 	*ret = pinned;

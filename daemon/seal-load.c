@@ -81,8 +81,8 @@ int kw_guard_open(struct kw_seal *s, char **reterr)
 	if (!s->skel)
 		return kw_fail(-errno, reterr, "cannot open the guard's BPF object: %s",
 			       strerror(errno));
-	_Static_assert(sizeof(KW_GUARD_SHA256) == sizeof(s->mark.object) + 1, "64 digits");
-	memcpy(s->mark.object, KW_GUARD_SHA256, sizeof(s->mark.object));
+	_Static_assert(sizeof(KW_OBJECT_SHA256) == sizeof(s->mark.object) + 1, "64 digits");
+	memcpy(s->mark.object, KW_OBJECT_SHA256, sizeof(s->mark.object));
 	snprintf(s->mark.version, sizeof(s->mark.version), "%s", KW_VERSION);
 	choose_hooks(s);
 	/* It complains of each hook that is not there, which is no news. */

@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 
+#include "backend-internal.h"
 #include "seal-internal.h"
 #include "seal-token.h"
 #include "util.h"
@@ -76,38 +77,6 @@ int kw_seal_drain(struct kw_seal *s, void (*handle)(void *userdata, const struct
 	return r;
 }
 
-static int get(const char *name)
-{
-	char path[KW_PIN_PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), KW_PINS_GUARD "/%s", name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
-static int pin(int fd, const char *name)
-{
-	char path[KW_PIN_PATH_MAX];
-
-	snprintf(path, sizeof(path), KW_PINS_GUARD "/%s", name);
-	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
-}
-
-static int pin_mark(const struct kw_seal *s)
-{
-	_cleanup_close_ int fd = -1;
-	__u32 zero = 0;
-
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_guard_mark", sizeof(zero), sizeof(s->mark), 1,
-			    NULL);
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(fd, &zero, &s->mark, BPF_ANY) < 0 || bpf_map_freeze(fd) < 0)
-		return -errno;
-	return pin(fd, "mark");
-}
-
 /* Whatever is there; the mark last, so that a guard which has it is complete. */
 static int pin_all(struct kw_seal *s)
 {
@@ -118,19 +87,20 @@ static int pin_all(struct kw_seal *s)
 
 	if (mkdir(KW_PINS_GUARD, 0700) < 0)
 		return -errno;
-	if (bpf_obj_pin(s->counters_map, KW_PINS "/" KW_PIN_COUNTERS) < 0 && errno != EEXIST)
-		return -errno;
+	r = kw_pin_put(s->counters_map, KW_PINS, KW_PIN_COUNTERS);
+	if (r < 0 && r != -EEXIST)
+		return r;
 	for (size_t i = 0; i < KW_ARRAY_SIZE(maps); i++) {
-		r = pin(maps[i], map_pins[i]);
+		r = kw_pin_put(maps[i], KW_PINS_GUARD, map_pins[i]);
 		if (r < 0)
 			return r;
 	}
 	for (unsigned int i = 0; (name = kw_guard_program(i)); i++) {
-		r = s->mark.hooks & 1ull << i ? pin(s->links[n++], name) : 0;
+		r = s->mark.hooks & 1ull << i ? kw_pin_put(s->links[n++], KW_PINS_GUARD, name) : 0;
 		if (r < 0)
 			return r;
 	}
-	return pin_mark(s);
+	return kw_pin_mark(KW_PINS_GUARD, &s->mark, sizeof(s->mark));
 }
 
 /* Pins that were there before the guard. */
@@ -157,27 +127,25 @@ static int take_inodes(const char *path, void *userdata)
 static int adopt(struct kw_seal *s)
 {
 	int *const maps[] = {&s->keepers, &s->guarded, &s->attempts};
-	_cleanup_close_ int fd = get("mark");
 	struct kw_guard_mark mark = {};
 	const char *name;
-	__u32 zero = 0;
 
-	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, &mark) < 0 ||
+	if (kw_pin_read(KW_PINS_GUARD, KW_PIN_MARK, &mark, sizeof(mark)) < 0 ||
 	    memcmp(mark.object, s->mark.object, sizeof(mark.object)) != 0 ||
 	    mark.hooks != s->mark.hooks)
 		return -ENOENT;
 	for (size_t i = 0; i < KW_ARRAY_SIZE(maps); i++) {
-		*maps[i] = get(map_pins[i]);
+		*maps[i] = kw_pin_get(KW_PINS_GUARD, map_pins[i]);
 		if (*maps[i] < 0)
 			return *maps[i];
 	}
-	s->counters_map = bpf_obj_get(KW_PINS "/" KW_PIN_COUNTERS);
+	s->counters_map = kw_pin_get(KW_PINS, KW_PIN_COUNTERS);
 	if (s->counters_map < 0)
-		return -errno;
+		return s->counters_map;
 	for (unsigned int i = 0; (name = kw_guard_program(i)); i++) {
 		if (!(s->mark.hooks & 1ull << i))
 			continue;
-		s->links[s->link_count] = get(name);
+		s->links[s->link_count] = kw_pin_get(KW_PINS_GUARD, name);
 		if (s->links[s->link_count] < 0)
 			return s->links[s->link_count];
 		s->link_count++;
