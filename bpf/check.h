@@ -76,7 +76,7 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 	struct kw_vm *vm;
 	bool creation = req->operation == KW_OP_CREATE_VM;
 
-	vm = scratch_vm(bpf_get_current_task());
+	vm = scratch_vm(task_of(req));
 	if (!vm)
 		return creation ? 12 /* ENOMEM */ : 0;
 	vm->kvm_type = arg;
@@ -97,7 +97,7 @@ static __noinline __u32 check_system(const struct kw_table *table, struct reques
 		  table->origins[req->operation & (KW_OPERATIONS_MAX - 1)][KW_STATE_BUILDING],
 		  match_policies(table, vm, vm->type), &decision);
 	if (creation && (decision.verdict <= KW_AUDIT ||
-			 (decision.verdict == KW_DENY && kw_backend == KW_BACKEND_TRACEPOINT)))
+			 (decision.verdict == KW_DENY && backend_of(req) == KW_BACKEND_TRACEPOINT)))
 		return 0;
 	return apply(table, req, &decision, vm);
 }

@@ -5,6 +5,7 @@
 
 #include "kernel.h"
 #include "kvmwarden.h"
+#include "limit.h"
 
 /* Pinned, and the same for all sets of programs: numbers of events are one row. */
 struct {
@@ -20,24 +21,6 @@ static __always_inline void *only_element(void *map)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(map, &zero);
-}
-
-/*
- * Is one more event over its limit? Else *ret is how many were held back before it. Two
- * CPUs at the turn of an interval may both begin it: that lets one too many through.
- */
-static __always_inline bool limit_reached(struct kw_limit *limit, __u64 now, __u32 events,
-					  __u64 seconds, __u32 *ret)
-{
-	if (now - limit->since_ns >= seconds * 1000000000ull) {
-		limit->since_ns = now;
-		limit->events = 1;
-	} else if (__sync_fetch_and_add(&limit->events, 1) >= events) {
-		__sync_fetch_and_add(&limit->suppressed, 1);
-		return true;
-	}
-	*ret = __sync_lock_test_and_set(&limit->suppressed, 0);
-	return false;
 }
 
 #endif

@@ -190,34 +190,43 @@ __noinline int path_of_cgroup(struct kw_identity *who, __u64 node)
 	return path_finish(&who->cgroup);
 }
 
-/* Fills an identity that is all zero; task is the address of a struct task_struct. */
-__noinline int identity_of_task(struct kw_identity *who, __u64 task)
+/* The parts of an identity that are a thread's own, not its VM's creator's. */
+static __always_inline void identity_of_caller(struct kw_identity *who, __u64 task)
 {
 	__u64 cred = LOAD64(task, struct task_struct, cred);
-	__u64 mm = LOAD64(task, struct task_struct, mm);
 	__u64 css = LOAD64(task, struct task_struct, cgroups);
 	__u64 node = LOAD64(LOAD64(css, struct css_set, dfl_cgrp), struct cgroup, kn);
-	__u64 exe = mm ? LOAD64(mm, struct mm_struct, exe_file) : 0;
-	__u64 leader = LOAD64(task, struct task_struct, group_leader);
 	__u64 comm[2] = {
 		LOAD64(task, struct task_struct, comm),
 		load64(FIELD(task, struct task_struct, comm) + 8),
 	};
 
-	if (!who)
-		return 0;
-	who->started_ns = LOAD64(leader, struct task_struct, start_boottime);
 	who->pid = LOAD32(task, struct task_struct, tgid);
 	who->tid = LOAD32(task, struct task_struct, pid);
 	who->uid = LOAD32(cred, struct cred, uid.val);
 	who->gid = LOAD32(cred, struct cred, gid.val);
+	who->cgroup_id = LOAD64(node, struct kernfs_node, id);
 	__builtin_memcpy(who->comm, comm, sizeof(comm));
+}
+
+/* Fills an identity that is all zero; task is the address of a struct task_struct. */
+__noinline int identity_of_task(struct kw_identity *who, __u64 task)
+{
+	__u64 mm = LOAD64(task, struct task_struct, mm);
+	__u64 css = LOAD64(task, struct task_struct, cgroups);
+	__u64 node = LOAD64(LOAD64(css, struct css_set, dfl_cgrp), struct cgroup, kn);
+	__u64 exe = mm ? LOAD64(mm, struct mm_struct, exe_file) : 0;
+	__u64 leader = LOAD64(task, struct task_struct, group_leader);
+
+	if (!who)
+		return 0;
+	who->started_ns = LOAD64(leader, struct task_struct, start_boottime);
+	identity_of_caller(who, task);
 	if (exe)
 		path_of_file(&who->exe, exe);
 	else
 		who->exe.flags = KW_PATH_UNKNOWN;
 	if (node) {
-		who->cgroup_id = LOAD64(node, struct kernfs_node, id);
 		path_of_cgroup(who, node);
 	} else {
 		who->cgroup.flags = KW_PATH_UNKNOWN;

@@ -139,8 +139,14 @@ struct kvm_arch {
 	_Bool has_protected_state; /* 6.10 */
 };
 
+struct list_head {
+	struct list_head *next, *prev;
+};
+
 struct kvm {
+	int userspace_pid;
 	struct mm_struct *mm;
+	struct list_head vm_list; /* of all VMs; a new one comes first */
 	struct xarray vcpu_array; /* 5.17 */
 	int created_vcpus;
 	struct kvm_arch arch;
@@ -191,6 +197,11 @@ struct seq_file;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {

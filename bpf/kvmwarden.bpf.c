@@ -8,6 +8,7 @@
  *   kw_vm_init, kw_vm_destroy      birth and end of VMs, where trampolines work
  *   kw_after_*                     behind the hooks, where trampolines work: see after.h
  *   kw_files                       iterator over open files: learns KVM's f_ops, adopts VMs
+ *   kw_judge                       iterator over one task: decides for the daemon, see judge.h
  *
  * The daemon loads those of one backend, all or none.
  */
@@ -21,7 +22,7 @@
 #include "kvmwarden.h"
 
 #include "after.h"
-#include "lifecycle.h"
+#include "judge.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -255,6 +256,7 @@ int kw_files(struct bpf_iter__task_file *ctx)
 	struct request req = {};
 	__s32 fd = (__s32)ctx->fd;
 	struct kw_vm *vm;
+	__u64 leader;
 	__u32 i;
 
 	if (!task || !file || !count)
@@ -268,23 +270,71 @@ int kw_files(struct bpf_iter__task_file *ctx)
 		for (i = 0; i < _KW_SCOPE_MAX; i++)
 			if (kw_learn_fds[i] == fd)
 				kw_fops[i] = LOAD64(file, struct file, f_op);
+		if (kw_learn_fds[KW_SCOPE_VM] == fd)
+			kw_anchor = LOAD64(file, struct file, private_data);
 		return 0;
 	}
 	if (!find_target(&req, (__u64)file) || req.scope == KW_SCOPE_SYSTEM)
 		return 0;
 	vm = bpf_map_lookup_elem(&vms, &req.kvm);
+	if (vm && kw_backend == KW_BACKEND_SECCOMP && is_stale(vm, req.kvm))
+		vm = 0;
 	if (!vm) {
 		/* Descriptors elsewhere than in the VM's own process say nothing of its creator. */
 		if (LOAD64(task, struct task_struct, mm) != LOAD64(req.kvm, struct kvm, mm))
 			return 0;
-		STAT(adopted);
-		vm = vm_record(req.kvm, LOAD64(task, struct task_struct, group_leader),
-			       KW_TYPE_DEFAULT, KW_VM_ADOPTED);
+		leader = LOAD64(task, struct task_struct, group_leader);
+		/* Where no hook tells of births, what the first walk did not find is one. */
+		if (kw_backend == KW_BACKEND_SECCOMP && kw_sweep > 1) {
+			vm_found(req.kvm, leader);
+			vm = bpf_map_lookup_elem(&vms, &req.kvm);
+		} else {
+			STAT(adopted);
+			vm = vm_record(req.kvm, leader, KW_TYPE_DEFAULT, KW_VM_ADOPTED);
+		}
 		if (!vm)
 			return 0;
 	}
 	vm->sweep = kw_sweep;
 	vm->vcpus = LOAD32(req.kvm, struct kvm, created_vcpus);
 	vm_look(vm, req.kvm, req.vcpu ?: first_vcpu(req.kvm));
+	return 0;
+}
+
+/* Which system call is a task in, or was in last? An interrupt of user mode leaves -1. */
+static __always_inline void peek(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	bool compat = LOAD32((__u64)task, struct task_struct, thread_info.status) & TS_COMPAT;
+
+	kw_ruling.nr = LOAD64((__u64)regs, struct pt_regs, orig_ax);
+	kw_ruling.args[0] = LOAD64((__u64)regs, struct pt_regs, di);
+	kw_ruling.args[1] = LOAD64((__u64)regs, struct pt_regs, si);
+	if (compat) {
+		kw_ruling.args[0] = LOAD64((__u64)regs, struct pt_regs, bx);
+		kw_ruling.args[1] = LOAD64((__u64)regs, struct pt_regs, cx);
+	}
+	kw_ruling.given = 1;
+}
+
+SEC("iter/task")
+int kw_judge(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (!task || task->pid != (int)kw_inquiry.tid)
+		return 0;
+	if (kw_inquiry.kind == KW_INQUIRY_PEEK) {
+		peek(task);
+		return 0;
+	}
+	if (kw_inquiry.kind == KW_INQUIRY_MARK) {
+		mark();
+		return 0;
+	}
+	/* From here on it is a number like other addresses: global functions take no other. */
+	kw_judged = (__u64)task;
+	barrier();
+	judge(*(volatile __u64 *)&kw_judged);
 	return 0;
 }

@@ -19,6 +19,8 @@
 #define KW_VMS_SPARE 1024 /* records beyond that, for those who passed the hook at the same time */
 #define KW_SLOT_BITS 10
 #define KW_SLOTS (1 << KW_SLOT_BITS)
+#define KW_SETS_MAX 16 /* rule tables: the one in force, and those of single launches */
+#define KW_JUDGED_MAX 64 /* VMs of one process that a question can be about */
 #define KW_NONE 0xffff /* "no policy", "no rule" in 16-bit fields */
 
 /* _IOC_TYPE of every KVM ioctl (KVMIO). */
@@ -102,6 +104,7 @@ enum kw_backend_id {
 	KW_BACKEND_LSM,
 	KW_BACKEND_FMOD_RET,
 	KW_BACKEND_TRACEPOINT,
+	KW_BACKEND_SECCOMP, /* decides for VMMs under a filter of ours, when asked */
 	_KW_BACKEND_MAX,
 };
 
@@ -168,6 +171,7 @@ struct kw_identity {
 #define KW_VM_ES (1 << 4) /* an SEV-ES context was seen on a type-0 VM */
 #define KW_VM_SEALED (1 << 5) /* a sealed vCPU was seen */
 #define KW_VM_CONDEMNED (1 << 6) /* after a race: nothing is let through to it any more */
+#define KW_VM_SUPERVISED (1 << 7) /* its process is under a seccomp filter of ours */
 
 /* A living VM: the value of the vms map, whose key is its struct kvm's address. */
 struct kw_vm {
@@ -194,7 +198,7 @@ struct kw_vm {
 	__u32 flags; /* KW_VM_* */
 	__u32 vcpus; /* as of the last walk of the iterator */
 	__u32 sweep; /* the last walk of the iterator that saw it */
-	__u32 pad;
+	__u32 maker; /* kvm->userspace_pid: the thread that created it */
 
 	struct kw_identity creator;
 };

@@ -5,8 +5,8 @@
 
 #include "verdict.h"
 
-/* Records a VM that was just created by the current task, which came by this entry. */
-static __noinline int vm_created(__u64 kvm, __u32 kvm_type, __u32 entry)
+/* Records a VM that was created by a task (0: the current one), which came by this entry, and tells. */
+static __always_inline int note_birth(__u64 kvm, __u32 kvm_type, __u32 entry, __u64 task)
 {
 	struct request req = {
 		.kvm = kvm,
@@ -15,12 +15,13 @@ static __noinline int vm_created(__u64 kvm, __u32 kvm_type, __u32 entry)
 		.scope = KW_SCOPE_SYSTEM,
 		.entry = entry,
 		.kind = KW_EVENT_VM_CREATED,
+		.task = task,
 	};
 	const struct kw_table *table = current_table();
 	struct kw_decision decision;
 	struct kw_vm *vm;
 
-	vm = vm_record(kvm, bpf_get_current_task(), kvm_type, 0);
+	vm = vm_record(kvm, task_of(&req), kvm_type, 0);
 	if (!vm || !table || (vm->flags & KW_VM_CANARY))
 		return 0;
 	req.type = vm->type;
@@ -34,6 +35,28 @@ static __noinline int vm_created(__u64 kvm, __u32 kvm_type, __u32 entry)
 	decision.error = 0;
 	__sync_fetch_and_add(&vm->audited, 1);
 	return report(table, &req, &decision, vm);
+}
+
+/* A VM that the current task has just created. */
+static __noinline int vm_created(__u64 kvm, __u32 kvm_type, __u32 entry)
+{
+	return note_birth(kvm, kvm_type, entry, 0);
+}
+
+/*
+ * The same where no hook tells of births: it was found afterwards. This and the next one are
+ * global functions, as they are called in a loop; these take numbers only, no pointers.
+ */
+__noinline int vm_found(__u64 kvm, __u64 task)
+{
+	return note_birth(kvm, KW_TYPE_DEFAULT, KW_ENTRY_NATIVE, task);
+}
+
+/* Records a VM of a task's that nobody has seen being created. */
+__noinline int vm_adopted(__u64 kvm, __u64 task)
+{
+	vm_record(kvm, task, KW_TYPE_DEFAULT, KW_VM_ADOPTED);
+	return 0;
 }
 
 /* Forgets a VM that is about to be freed. */

@@ -112,13 +112,14 @@ struct table_map {
 } empty_table SEC(".maps");
 
 /*
- * The rule table in force. The daemon fills a new inner map, then exchanges it
+ * The rule table in force, and after it those that hold for single launches only (see
+ * judge.h). The daemon fills a new inner map, then exchanges it
  * for the old one: a program sees the whole of either, and the kernel frees the
  * old one when no program can be reading it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
+	__uint(max_entries, KW_SETS_MAX);
 	__type(key, __u32);
 	__array(values, struct table_map);
 } tables SEC(".maps") = {.values = {&empty_table}};

@@ -20,7 +20,20 @@ struct request {
 	__u32 ioctl_operation; /* .operation, before the family's memory was looked at */
 	__u32 suppressed; /* events before this one that were held back */
 	__u32 exception; /* the number of the one that applies, or 0 */
+	__u32 verdict; /* what was done */
+	__u64 task; /* on behalf of which one, if not the current */
 };
+
+static __always_inline __u64 task_of(const struct request *req)
+{
+	return req->task ?: bpf_get_current_task();
+}
+
+/* In force for this request: what the daemon is asked for is refused by seccomp. */
+static __always_inline __u32 backend_of(const struct request *req)
+{
+	return req->task ? KW_BACKEND_SECCOMP : kw_backend;
+}
 
 /* Writes the event of a decision that has been taken; -1 if the ring is full, which is counted. */
 static __noinline int emit(const struct request *req, const struct kw_decision *decision,
@@ -56,7 +69,7 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	e->vcpu = req->vcpu ? (__s32)LOAD32(req->vcpu, struct kvm_vcpu, vcpu_idx) : -1;
 	e->policy = decision->policy;
 	e->rule = decision->rule;
-	e->backend = kw_backend;
+	e->backend = backend_of(req);
 	e->vm_type = req->type;
 	e->vm_flags = vm->flags;
 	e->kvm_type = vm->kvm_type;
@@ -68,9 +81,14 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 		bpf_ringbuf_submit(e, 0);
 		return 0;
 	}
-	id = bpf_get_current_task();
+	id = task_of(req);
 	e->caller.started_ns = LOAD64(LOAD64(id, struct task_struct, group_leader),
 				      struct task_struct, start_boottime);
+	if (req->task) {
+		identity_of_caller(&e->caller, id);
+		bpf_ringbuf_submit(e, 0);
+		return 0;
+	}
 	id = bpf_get_current_pid_tgid();
 	e->caller.pid = id >> 32;
 	e->caller.tid = (__u32)id;
@@ -83,14 +101,23 @@ static __noinline int emit(const struct request *req, const struct kw_decision *
 	return 0;
 }
 
-/* Does an exception apply to the operation on this VM, now? Its number, or 0. */
-static __noinline __u32 find_exception(const struct request *req, const struct kw_vm *vm)
+/* The exception that applies to the operation on this VM now, or NULL. */
+static __always_inline struct kw_exception *exception_for(const struct request *req,
+							  const struct kw_vm *vm)
 {
 	struct kw_exception_key key = {.vm = vm->id, .operation = req->operation};
 	struct kw_exception *exception;
 
 	exception = bpf_map_lookup_elem(&exceptions, &key);
-	if (!exception || exception->until_ns <= bpf_ktime_get_boot_ns())
+	return exception && exception->until_ns > bpf_ktime_get_boot_ns() ? exception : 0;
+}
+
+/* Its number, or 0; counts that it was made use of. */
+static __noinline __u32 find_exception(const struct request *req, const struct kw_vm *vm)
+{
+	struct kw_exception *exception = exception_for(req, vm);
+
+	if (!exception)
 		return 0;
 	__sync_fetch_and_add(&exception->uses, 1);
 	STAT(excepted);
@@ -117,6 +144,13 @@ static __always_inline bool is_over_limit(const struct kw_limit_key *key, __u32 
 	return true;
 }
 
+static __always_inline __u32 caller_tgid(const struct request *req)
+{
+	if (req->task)
+		return LOAD32(req->task, struct task_struct, tgid);
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
 /* Writes the event of a decision, unless there were too many like it lately. */
 static __noinline int report(const struct kw_table *table, struct request *req,
 			     const struct kw_decision *decision, const struct kw_vm *vm)
@@ -124,7 +158,7 @@ static __noinline int report(const struct kw_table *table, struct request *req,
 	const struct kw_origin *origin = 0;
 	struct kw_limit *limit;
 	struct kw_limit_key key = {
-		.vm = vm->id ?: 1ull << 63 | bpf_get_current_pid_tgid() >> 32,
+		.vm = vm->id ?: 1ull << 63 | caller_tgid(req),
 		.generation = table->generation,
 		.policy = decision->policy,
 		.operation = req->operation,
@@ -164,18 +198,21 @@ static __always_inline __u32 apply(const struct kw_table *table, struct request 
 		if (req->exception)
 			decision->verdict = KW_ALLOW;
 	}
-	if (kw_backend == KW_BACKEND_TRACEPOINT && decision->verdict == KW_DENY)
+	if (backend_of(req) == KW_BACKEND_TRACEPOINT && decision->verdict == KW_DENY)
 		decision->verdict = KW_AUDIT;
-	if (kw_backend == KW_BACKEND_TRACEPOINT || decision->verdict < KW_DENY)
+	if (backend_of(req) == KW_BACKEND_TRACEPOINT || decision->verdict < KW_DENY)
 		decision->error = 0;
 	if (decision->verdict == KW_DENY) {
 		__sync_fetch_and_add(&vm->denied, 1);
 	} else if (decision->verdict == KW_KILL) {
-		bpf_send_signal(9 /* SIGKILL */);
+		/* Whoever is judged on behalf of is killed by the daemon. */
+		if (!req->task)
+			bpf_send_signal(9 /* SIGKILL */);
 		__sync_fetch_and_add(&vm->killed, 1);
 	} else {
 		__sync_fetch_and_add(&vm->audited, 1);
 	}
+	req->verdict = decision->verdict;
 	report(table, req, decision, vm);
 	return decision->error;
 }
@@ -196,6 +233,7 @@ static __noinline __u32 refuse_condemned(const struct kw_table *table, struct re
 	};
 
 	req->type = vm->type;
+	req->verdict = KW_DENY;
 	__sync_fetch_and_add(&vm->denied, 1);
 	report(table, req, &decision, vm);
 	return KW_CONDEMNED_ERRNO;
@@ -205,7 +243,7 @@ static __noinline __u32 refuse_condemned(const struct kw_table *table, struct re
 static __noinline __u32 refuse_beyond(const struct kw_table *table, struct request *req,
 				      struct kw_vm *vm)
 {
-	bool refuse = kw_full_refuses && kw_backend != KW_BACKEND_TRACEPOINT;
+	bool refuse = kw_full_refuses && backend_of(req) != KW_BACKEND_TRACEPOINT;
 	struct kw_decision decision = {
 		.verdict = refuse ? KW_DENY : KW_AUDIT,
 		.intended = kw_full_refuses ? KW_DENY : KW_AUDIT,

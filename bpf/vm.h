@@ -72,6 +72,7 @@ static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type
 {
 	if (HAS_FIELD(struct kvm, arch.vm_type))
 		kvm_type = LOAD8(kvm, struct kvm, arch.vm_type);
+	vm->maker = LOAD32(kvm, struct kvm, userspace_pid);
 	vm->kvm_type = kvm_type;
 	vm->type = kvm_type <= KW_TYPE_TDX ? kvm_type : KW_TYPE_UNKNOWN;
 	if (HAS_FIELD(struct kvm, arch.has_private_mem) &&
@@ -83,6 +84,15 @@ static __always_inline void classify(struct kw_vm *vm, __u64 kvm, __u32 kvm_type
 	/* Of a type that this version does not know the most is assumed. */
 	if (vm->type == KW_TYPE_UNKNOWN)
 		vm->flags |= KW_VM_PRIVATE_MEMORY | KW_VM_PROTECTED_STATE;
+}
+
+/* Is the record of another VM, that had the same address? Where no hook tells of ends it may be. */
+static __always_inline bool is_stale(const struct kw_vm *vm, __u64 kvm)
+{
+	if (HAS_FIELD(struct kvm, arch.vm_type) &&
+	    LOAD8(kvm, struct kvm, arch.vm_type) != vm->kvm_type)
+		return true;
+	return vm->maker != LOAD32(kvm, struct kvm, userspace_pid);
 }
 
 static __always_inline bool is_self(const struct kw_identity *who)
