@@ -90,6 +90,12 @@ __attribute__((format(printf, 3, 4))) static inline int kw_fail(int error, char 
 	return error;
 }
 
+/* A shortage, which says nothing of what the kernel can do: no reason to settle for less. */
+static inline bool kw_is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
+}
+
 static inline uint64_t kw_clock_ns(clockid_t clock)
 {
 	struct timespec now = {};
