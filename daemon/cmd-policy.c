@@ -12,10 +12,11 @@
 #include "util.h"
 
 static const char help[] =
-	"usage: kvmwarden policy check [--json] FILE...\n"
+	"usage: kvmwarden policy check [--json] [--backend BACKEND] FILE...\n"
 	"       kvmwarden policy diff [--json] OLD NEW\n"
 	"       kvmwarden policy explain [OPTION...] --type TYPE --state STATE --op OPERATION\n"
 	"       kvmwarden policy explain [OPTION...] --all\n"
+	"       kvmwarden policy export --format FORMAT [--listener PATH] [--policy-dir DIR]...\n"
 	"       kvmwarden policy groups [--json]\n"
 	"       kvmwarden policy learn [OPTION...] EVENTS\n"
 	"       kvmwarden policy mode NAME audit|enforce|file\n"
@@ -26,7 +27,10 @@ static const char help[] =
 	"None of them but mode needs the daemon, or root.\n"
 	"\n"
 	"check     reads each file, then takes all of them as one set; exit status 1 if any is "
-	"bad\n"
+	"bad,\n"
+	"          or if BACKEND cannot do what a rule in force wants: lsm, fmod_ret, tracepoint,\n"
+	"          seccomp (kvmwarden run), seccomp-plain (the same where there is no BPF),\n"
+	"          seccomp-alone (kvmwarden run --unsupervised)\n"
 	"diff      what a change of policies means: which operation gets another verdict, errno "
 	"or\n"
 	"          rate limit, on which VMs, by which lines. OLD and NEW are files or "
@@ -34,6 +38,10 @@ static const char help[] =
 	"          An ioctl 'alone' is one without those that share it.\n"
 	"          Exit status 0: they mean the same, 1: they differ, 65: one is broken, or they\n"
 	"          tell more kinds of VMM apart than can be compared\n"
+	"export    what needs no supervisor, as a seccomp filter for others: libseccomp-pfc, oci\n"
+	"          (containers; with --listener all that seccomp can do, asked for at that "
+	"socket)\n"
+	"          or firecracker; and what could not be expressed\n"
 	"explain   the verdict on an operation, and the line of the policy that decides\n"
 	"groups    the groups of operations that rules can name\n"
 	"learn     prints a policy that allows what was recorded of a VMM and refuses all else;\n"
@@ -244,11 +252,11 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(const struct kw_cli *cli, int argc, char **argv);
 	} parts[] = {
-		{"check", kw_policy_check},	      {"diff", kw_policy_diff},
-		{"explain", kw_policy_explain},	      {"groups", kw_policy_groups},
-		{"learn", kw_policy_learn},	      {"mode", kw_policy_mode},
-		{"operations", kw_policy_operations}, {"show", kw_policy_show},
-		{"simulate", kw_policy_simulate},
+		{"check", kw_policy_check},   {"diff", kw_policy_diff},
+		{"export", kw_policy_export}, {"explain", kw_policy_explain},
+		{"groups", kw_policy_groups}, {"learn", kw_policy_learn},
+		{"mode", kw_policy_mode},     {"operations", kw_policy_operations},
+		{"show", kw_policy_show},     {"simulate", kw_policy_simulate},
 	};
 
 	for (int i = 1; i < argc; i++)

@@ -16,6 +16,7 @@
  */
 int kw_policy_check(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_diff(const struct kw_cli *cli, int argc, char **argv);
+int kw_policy_export(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv);
 int kw_policy_learn(const struct kw_cli *cli, int argc, char **argv);

@@ -24,19 +24,26 @@ static inline unsigned int op_of(const char *name)
 	return index;
 }
 
-static inline void add_text(struct kw_policy_set *set, const char *text)
+/* What kw_policy_read() says of the text. */
+static inline int try_text(struct kw_policy_set *set, const char *text, struct kw_diag *reterr)
 {
-	_cleanup_(kw_diag_done) struct kw_diag diag = {};
 	char path[] = "/tmp/kvmwarden-test-XXXXXX";
 	_cleanup_close_ int fd = mkstemp(path);
 	int r;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	r = kw_policy_read(path, false, set, &diag);
+	r = kw_policy_read(path, false, set, reterr);
 	unlink(path);
-	if (r < 0)
-		fail_msg("%s:%u:%u: %s\n%s", path, diag.line, diag.column, diag.message, text);
+	return r;
+}
+
+static inline void add_text(struct kw_policy_set *set, const char *text)
+{
+	_cleanup_(kw_diag_done) struct kw_diag diag = {};
+
+	if (try_text(set, text, &diag) < 0)
+		fail_msg("%u:%u: %s\n%s", diag.line, diag.column, diag.message, text);
 }
 
 /* Takes the set over. */
