@@ -3,11 +3,13 @@
 #ifndef KVMWARDEN_BACKEND_INTERNAL_H
 #define KVMWARDEN_BACKEND_INTERNAL_H
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "backend.h"
 #include "canary.h"
 #include "kvmwarden.skel.h"
+#include "plain.h"
 
 #define KW_LINKS_MAX 16
 
@@ -32,7 +34,8 @@ enum kw_map {
 /* Their names as pins. */
 extern const char *const kw_map_names[_KW_MAP_MAX];
 
-#define KW_PIN_WALKER "kw_files" /* a program; the other pins are links and maps */
+#define KW_PIN_WALKER "kw_files" /* programs; the other pins are links and maps */
+#define KW_PIN_JUDGE "kw_judge"
 #define KW_PIN_MARK "mark"
 
 /*
@@ -45,11 +48,15 @@ struct kw_backend {
 	uint64_t wanted; /* programs, as in mark.hooks: those the kernel has no function for, too */
 	bool adopted;
 	int maps[_KW_MAP_MAX];
-	int walker; /* the iterator */
+	int walker; /* the iterator over files */
+	int table_btf; /* type information of the rule tables: opening it takes CAP_SYS_ADMIN */
+	int judge; /* the one over a task; -1: this backend has no use for it */
 	int links[KW_LINKS_MAX], programs[KW_LINKS_MAX];
 	const char *names[KW_LINKS_MAX]; /* of the programs */
 	size_t link_count;
-	struct kw_counters *counters; /* these three are mapped */
+	struct kw_plain *plain; /* what decides without BPF, or NULL; then of the following ... */
+	char *plain_why;
+	struct kw_counters *counters; /* ... only this is there. These three are mapped */
 	struct kvmwarden_bpf__bss *bss;
 	struct kvmwarden_bpf__data *data;
 	struct kvmwarden_bpf *skel; /* until it is attached */
@@ -90,6 +97,8 @@ bool kw_backend_hooks_fit(const struct kw_backend *b, uint64_t there);
 void kw_backend_note_unwatched(struct kw_backend *b);
 /* A map of the BPF object, while that is open. */
 struct bpf_map *kw_backend_map_of(const struct kw_backend *b, enum kw_map map);
+/* Is kw_judge a part of this backend? */
+bool kw_backend_has_judge(unsigned int id);
 /* The name of a program by its bit in kw_mark.hooks, or NULL beyond the last. */
 const char *kw_backend_hook(unsigned int bit);
 
@@ -109,6 +118,8 @@ int kw_pin_read(const char *dir, const char *name, void *ret, size_t size);
 int kw_backend_adopt(struct kw_backend *b);
 int kw_backend_pin(struct kw_backend *b, char **reterr);
 
+/* Holds what is needed to make rule tables later. */
+int kw_backend_find_btf(struct kw_backend *b);
 /* Maps counters, .bss and .data into our memory. */
 int kw_backend_map_memory(struct kw_backend *b, char **reterr);
 /* Lets go of the links: what is not pinned is off then. */
@@ -125,7 +136,24 @@ void kw_backend_book_killed(struct kw_backend *b);
 /* Counts the last event of the ring as delivered, if it is not counted yet. */
 void kw_backend_count_taken(struct kw_backend *b);
 
-/* Runs the iterator once, for the whole host. */
+/* Runs the iterator over files once, for the whole host. */
 int kw_backend_walk(struct kw_backend *backend);
+/* Runs an iterator: attaches it with these options of the link, and reads to its end. */
+int kw_backend_iterate(int program, const struct bpf_link_create_opts *options);
+
+/*
+ * backend-plain.c: makes it one that does without BPF, for this reason, with these rules in
+ * force, proved; and ends that.
+ */
+int kw_backend_make_plain(struct kw_backend *b, const char *why, struct kw_ruleset *rules,
+			  const struct kw_backend_wish *wish, char **reterr);
+void kw_backend_plain_done(struct kw_backend *b);
+
+/*
+ * backend-judge.c: the proof where nothing is attached: a thread of ours under such a filter
+ * as launches get issues the canary ioctl, and we answer it as we would answer theirs.
+ * Returns as kw_canary_sing().
+ */
+int kw_backend_sing_filtered(struct kw_backend *b, enum kw_entry entry);
 
 #endif

@@ -19,7 +19,12 @@ unsigned int kw_backend_id(const struct kw_backend *b)
 
 bool kw_backend_refuses(const struct kw_backend *b)
 {
-	return b->id == KW_BACKEND_LSM || b->id == KW_BACKEND_FMOD_RET;
+	return b->id != KW_BACKEND_TRACEPOINT;
+}
+
+bool kw_backend_sweeps(const struct kw_backend *b)
+{
+	return b->id == KW_BACKEND_TRACEPOINT || b->id == KW_BACKEND_SECCOMP;
 }
 
 /* Which calls of this ioctl have to be looked at: enum kw_interest. */
@@ -32,6 +37,40 @@ static enum kw_interest interest_in(const struct kw_table *table, const struct k
 	return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY : KW_INTERESTING_NO;
 }
 
+int kw_backend_find_btf(struct kw_backend *b)
+{
+	struct bpf_map_info like = {};
+	__u32 len = sizeof(like);
+
+	if (bpf_obj_get_info_by_fd(b->maps[KW_MAP_EMPTY_TABLE], &like, &len) < 0)
+		return -errno;
+	b->table_btf = bpf_btf_get_fd_by_id(like.btf_id);
+	return b->table_btf < 0 ? -errno : 0;
+}
+
+/* A table as an inner map: *ret is its descriptor. */
+static int make_table(const struct kw_backend *b, const struct kw_ruleset *rules, int *ret)
+{
+	struct bpf_map_info like = {};
+	__u32 len = sizeof(like), zero = 0;
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+	_cleanup_close_ int fd = -1;
+
+	/* Kernels before 6.2 take a map without type information for one of another kind. */
+	if (bpf_obj_get_info_by_fd(b->maps[KW_MAP_EMPTY_TABLE], &like, &len) < 0)
+		return -errno;
+	options.btf_fd = b->table_btf;
+	options.btf_key_type_id = like.btf_key_type_id;
+	options.btf_value_type_id = like.btf_value_type_id;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_table", sizeof(zero), sizeof(*rules->table), 1,
+			    &options);
+	if (fd < 0 || bpf_map_update_elem(fd, &zero, rules->table, BPF_ANY) < 0 ||
+	    bpf_map_freeze(fd) < 0)
+		return -errno;
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
 /*
  * The order matters: the table is complete before it is in force, and the quick
  * way out of the hooks (kw_interesting) covers the old and the new table while
@@ -40,32 +79,20 @@ static enum kw_interest interest_in(const struct kw_table *table, const struct k
  */
 int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 {
-	struct bpf_map_info like = {};
-	__u32 len = sizeof(like);
-	LIBBPF_OPTS(bpf_map_create_opts, options);
-	volatile __u8 *interesting = b->bss->kw_interesting;
+	volatile __u8 *interesting = b->plain ? NULL : b->bss->kw_interesting;
 	__u8 wanted[256] = {}, both;
-	_cleanup_close_ int fd = -1, btf = -1;
+	_cleanup_close_ int fd = -1;
 	__u32 zero = 0;
 	size_t i;
+	int r;
 
-	/* Kernels before 6.2 take a map without type information for one of another kind. */
-	if (bpf_obj_get_info_by_fd(b->maps[KW_MAP_EMPTY_TABLE], &like, &len) < 0)
-		return -errno;
-	btf = bpf_btf_get_fd_by_id(like.btf_id);
-	if (btf < 0)
-		return -errno;
-	options.btf_fd = btf;
-	options.btf_key_type_id = like.btf_key_type_id;
-	options.btf_value_type_id = like.btf_value_type_id;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kw_table", sizeof(zero), sizeof(*rules->table), 1,
-			    &options);
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(fd, &zero, rules->table, BPF_ANY) < 0)
-		return -errno;
-	if (bpf_map_freeze(fd) < 0)
-		return -errno;
+	if (b->plain) {
+		kw_plain_publish(b->plain, 0, rules);
+		return 0;
+	}
+	r = make_table(b, rules, &fd);
+	if (r < 0)
+		return r;
 	for (i = 0; i < KW_SLOTS; i++)
 		if (rules->table->slots[i].command)
 			wanted[rules->table->slots[i].command & 0xff] =
@@ -82,6 +109,34 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 	return 0;
 }
 
+int kw_backend_publish_set(struct kw_backend *b, uint32_t set, const struct kw_ruleset *rules)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (b->plain) {
+		kw_plain_publish(b->plain, set, rules);
+		return 0;
+	}
+	if (!rules)
+		return bpf_map_delete_elem(b->maps[KW_MAP_TABLES], &set) < 0 ? -errno : 0;
+	r = make_table(b, rules, &fd);
+	if (r < 0)
+		return r;
+	if (bpf_map_update_elem(b->maps[KW_MAP_TABLES], &set, &fd, BPF_ANY) < 0)
+		return -errno;
+	b->counters->generation = rules->generation;
+	return 0;
+}
+
+/* Issues the canary ioctl, in the way that this backend should answer. */
+static int sing(struct kw_backend *b, unsigned int entry)
+{
+	if (b->id == KW_BACKEND_SECCOMP)
+		return kw_backend_sing_filtered(b, entry);
+	return kw_canary_sing(&b->canary, entry, b->bss->kw_canary_argument);
+}
+
 int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 {
 	struct kw_proof proof = {};
@@ -92,7 +147,7 @@ int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 		r = kw_backend_stats(b, &before);
 		if (r < 0)
 			return r;
-		answer = kw_canary_sing(&b->canary, entry, b->bss->kw_canary_argument);
+		answer = sing(b, entry);
 		if (answer == -ENOSYS) {
 			proof.compat_absent = true;
 			continue;
@@ -112,7 +167,7 @@ int kw_backend_prove(struct kw_backend *b, struct kw_proof *ret)
 
 int kw_backend_events_fd(const struct kw_backend *b)
 {
-	return ring_buffer__epoll_fd(b->ring);
+	return b->plain ? kw_plain_events_fd(b->plain) : ring_buffer__epoll_fd(b->ring);
 }
 
 int kw_backend_drain(struct kw_backend *b,
@@ -120,6 +175,8 @@ int kw_backend_drain(struct kw_backend *b,
 {
 	int r;
 
+	if (b->plain)
+		return kw_plain_drain(b->plain, handle, userdata);
 	b->drained = 0;
 	b->handle = handle;
 	b->userdata = userdata;
@@ -209,7 +266,7 @@ void kw_backend_counters(const struct kw_backend *b, struct kw_counters *ret)
 
 int kw_backend_stats_by_cpu(const struct kw_backend *b, struct kw_stats **ret)
 {
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = b->plain ? 1 : libbpf_num_possible_cpus();
 	_cleanup_free_ struct kw_stats *each = NULL;
 	__u32 zero = 0;
 
@@ -218,7 +275,9 @@ int kw_backend_stats_by_cpu(const struct kw_backend *b, struct kw_stats **ret)
 	each = calloc(cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(b->maps[KW_MAP_STATS], &zero, each) < 0)
+	if (b->plain)
+		kw_plain_stats(b->plain, each);
+	else if (bpf_map_lookup_elem(b->maps[KW_MAP_STATS], &zero, each) < 0)
 		return -errno;
 	*ret = TAKE_PTR(each);
 	return cpus;
@@ -266,13 +325,13 @@ uint64_t kw_backend_missed(const struct kw_backend *b)
 	return missed;
 }
 
-int kw_backend_walk(struct kw_backend *b)
+int kw_backend_iterate(int program, const struct bpf_link_create_opts *options)
 {
 	_cleanup_close_ int link = -1, fd = -1;
 	char buffer[64];
 	ssize_t n;
 
-	link = bpf_link_create(b->walker, 0, BPF_TRACE_ITER, NULL);
+	link = bpf_link_create(program, 0, BPF_TRACE_ITER, options);
 	if (link < 0)
 		return -errno;
 	fd = bpf_iter_create(link);
@@ -283,6 +342,11 @@ int kw_backend_walk(struct kw_backend *b)
 		n = read(fd, buffer, sizeof(buffer));
 	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
 	return n < 0 ? -errno : 0;
+}
+
+int kw_backend_walk(struct kw_backend *b)
+{
+	return kw_backend_iterate(b->walker, NULL);
 }
 
 /* Records per system call; the kernel fails if one bucket of its hash holds more. */
@@ -325,15 +389,17 @@ struct dropping {
 	struct kw_backend *backend;
 	void (*gone)(void *userdata, const struct kw_vm *vm);
 	void *userdata;
+	uint32_t walks; /* so many in a row it must have been missed by */
 };
 
-/* Removes a record that the last two walks did not meet. */
+/* Removes a record that the last walks did not meet. */
 static int drop_unmet(void *userdata, uint64_t key, const struct kw_vm *vm)
 {
 	const struct dropping *d = userdata;
 	struct kw_backend *b = d->backend;
 
-	if (b->bss->kw_sweep - vm->sweep < 2 || bpf_map_delete_elem(b->maps[KW_MAP_VMS], &key) < 0)
+	if (b->bss->kw_sweep - vm->sweep < d->walks ||
+	    bpf_map_delete_elem(b->maps[KW_MAP_VMS], &key) < 0)
 		return 0;
 	__atomic_sub_fetch(&b->bss->kw_vms, 1, __ATOMIC_RELAXED);
 	d->gone(d->userdata, vm);
@@ -343,12 +409,35 @@ static int drop_unmet(void *userdata, uint64_t key, const struct kw_vm *vm)
 int kw_backend_sweep(struct kw_backend *b, void (*gone)(void *userdata, const struct kw_vm *vm),
 		     void *userdata)
 {
-	struct dropping dropping = {.backend = b, .gone = gone, .userdata = userdata};
+	struct dropping dropping = {.backend = b, .gone = gone, .userdata = userdata, .walks = 2};
 	int r;
 
+	/* They end with their launches. */
+	if (b->plain)
+		return 0;
 	b->bss->kw_sweep++;
 	r = kw_backend_walk(b);
-	if (r < 0 || b->id != KW_BACKEND_TRACEPOINT)
+	if (r < 0 || !kw_backend_sweeps(b))
+		return r;
+	if (b->id == KW_BACKEND_SECCOMP)
+		return kw_backend_drop_ended(b, gone, userdata);
+	return each_record(b, drop_unmet, &dropping);
+}
+
+int kw_backend_drop_ended(struct kw_backend *b,
+			  void (*gone)(void *userdata, const struct kw_vm *vm), void *userdata)
+{
+	const struct kw_inquiry inquiry = {.tid = (uint32_t)gettid(), .kind = KW_INQUIRY_MARK};
+	struct dropping dropping = {.backend = b, .gone = gone, .userdata = userdata, .walks = 1};
+	struct kw_ruling ruling;
+	int r;
+
+	/* They end with their launches. */
+	if (b->plain)
+		return 0;
+	b->bss->kw_sweep++;
+	r = kw_backend_judge(b, &inquiry, NULL, &ruling);
+	if (r < 0 || !ruling.given)
 		return r;
 	return each_record(b, drop_unmet, &dropping);
 }
@@ -371,5 +460,7 @@ int kw_backend_each_vm(struct kw_backend *b, int (*visit)(void *userdata, const 
 {
 	struct visiting visiting = {.visit = visit, .userdata = userdata};
 
+	if (b->plain)
+		return kw_plain_each_vm(b->plain, visit, userdata);
 	return each_record(b, visit_vm, &visiting);
 }

@@ -50,7 +50,13 @@ void kw_libbpf_listen(void)
 	libbpf_said[0] = '\0';
 }
 
-/* Which programs a backend consists of. kw_files, the iterator, belongs to all. */
+/* Those that refuse by themselves have nothing to be asked. */
+bool kw_backend_has_judge(unsigned int id)
+{
+	return id == KW_BACKEND_TRACEPOINT || id == KW_BACKEND_SECCOMP;
+}
+
+/* Which programs a backend attaches. kw_files, the iterator, belongs to all. */
 struct hook {
 	const char *program;
 	unsigned int backends; /* one bit per enum kw_backend_id */
@@ -133,6 +139,7 @@ static int choose_programs(struct kw_backend *b, char **reterr)
 {
 	int r;
 
+	bpf_program__set_autoload(b->skel->progs.kw_judge, kw_backend_has_judge(b->id));
 	for (size_t i = 0; i < KW_ARRAY_SIZE(hooks); i++) {
 		struct bpf_program *prog = program_of(b, &hooks[i]);
 		bool wanted = b->wanted & 1ull << i;
@@ -264,7 +271,12 @@ static int take_maps(struct kw_backend *b)
 	    bpf_map_freeze(b->maps[KW_MAP_STATS]) < 0)
 		return -errno;
 	b->walker = fcntl(bpf_program__fd(b->skel->progs.kw_files), F_DUPFD_CLOEXEC, 3);
-	return b->walker < 0 ? -errno : 0;
+	if (b->walker < 0)
+		return -errno;
+	if (!kw_backend_has_judge(b->id))
+		return 0;
+	b->judge = fcntl(bpf_program__fd(b->skel->progs.kw_judge), F_DUPFD_CLOEXEC, 3);
+	return b->judge < 0 ? -errno : 0;
 }
 
 int kw_backend_load(struct kw_backend *b, bool pin, char **reterr)

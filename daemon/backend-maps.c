@@ -33,6 +33,8 @@ int kw_backend_except(struct kw_backend *b, const struct kw_exception_key *key,
 {
 	int map = b->maps[KW_MAP_EXCEPTIONS];
 
+	if (b->plain)
+		return kw_plain_except(b->plain, key, exception);
 	if (bpf_map_update_elem(map, key, exception, BPF_ANY) < 0)
 		return -errno;
 	count_exceptions(b);
@@ -47,8 +49,11 @@ int kw_backend_each_exception(struct kw_backend *b,
 	int map = b->maps[KW_MAP_EXCEPTIONS], r = 0;
 	struct kw_exception_key key, next;
 	struct kw_exception exception;
-	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
+	bool more;
 
+	if (b->plain)
+		return kw_plain_each_exception(b->plain, visit, userdata);
+	more = bpf_map_get_next_key(map, NULL, &key) == 0;
 	while (more && r >= 0) {
 		/* Before the entry goes away: without it the walk would start anew. */
 		more = bpf_map_get_next_key(map, &key, &next) == 0;
@@ -73,9 +78,12 @@ size_t kw_backend_end_limits(struct kw_backend *b,
 	int map = b->maps[KW_MAP_LIMITS];
 	struct kw_limit_key key, next;
 	struct kw_limit limit;
-	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
 	size_t waiting = 0;
+	bool more;
 
+	if (b->plain)
+		return kw_plain_end_limits(b->plain, is_over, tell, userdata);
+	more = bpf_map_get_next_key(map, NULL, &key) == 0;
 	for (; more; key = next) {
 		more = bpf_map_get_next_key(map, &key, &next) == 0;
 		if (bpf_map_lookup_elem(map, &key, &limit) < 0 || !limit.suppressed)

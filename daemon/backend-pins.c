@@ -133,6 +133,11 @@ static int take_all(struct kw_backend *b)
 	b->walker = kw_pin_get(b->epoch, KW_PIN_WALKER);
 	if (b->walker < 0)
 		return b->walker;
+	if (kw_backend_has_judge(b->id)) {
+		b->judge = kw_pin_get(b->epoch, KW_PIN_JUDGE);
+		if (b->judge < 0)
+			return b->judge;
+	}
 	for (unsigned int i = 0; (name = kw_backend_hook(i)); i++) {
 		r = b->mark.hooks & 1ull << i ? take_link(b, name) : 0;
 		if (r < 0)
@@ -203,6 +208,8 @@ int kw_backend_pin(struct kw_backend *b, char **reterr)
 	}
 	if (r == 0)
 		r = kw_pin_put(b->walker, b->epoch, KW_PIN_WALKER);
+	if (r == 0 && b->judge >= 0)
+		r = kw_pin_put(b->judge, b->epoch, KW_PIN_JUDGE);
 	for (size_t i = 0; i < b->link_count && r == 0; i++)
 		r = kw_pin_put(b->links[i], b->epoch, b->names[i]);
 	if (r == 0)
@@ -314,6 +321,8 @@ void kw_backend_let_go(struct kw_backend *b)
 {
 	kw_backend_detach(b);
 	close_fd(&b->walker);
+	close_fd(&b->judge);
+	close_fd(&b->table_btf);
 	if (b->data)
 		munmap(b->data, sizeof(*b->data));
 	if (b->bss)

@@ -110,6 +110,9 @@ static int make_ready(struct kw_backend *b, const struct kw_backend_wish *wish, 
 	r = learn(b, reterr);
 	if (r < 0)
 		return r;
+	r = kw_backend_find_btf(b);
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot find the type of a rule table: %s", strerror(-r));
 	b->ring = ring_buffer__new(b->maps[KW_MAP_EVENTS], on_event, b, NULL);
 	if (!b->ring)
 		return kw_fail(-errno, reterr, "cannot map the ring buffer: %s", strerror(errno));
@@ -122,6 +125,7 @@ static void step_back(struct kw_backend *b)
 	ring_buffer__free(b->ring);
 	b->ring = NULL;
 	kw_canary_done(&b->canary);
+	kw_backend_plain_done(b);
 	kw_backend_let_go(b);
 	free(b->epoch);
 	b->epoch = NULL;
@@ -204,30 +208,35 @@ static int bring_up(struct kw_backend *b, const struct kw_kernel_facts *facts,
 	return 0;
 }
 
-int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct kw_ruleset *rules,
-		    const struct kw_backend_wish *wish, struct kw_backend **ret, char **reterr)
+/* Nothing of it, held by nothing. */
+static struct kw_backend *make(unsigned int id)
 {
-	struct kw_backend *b;
-	int r;
+	struct kw_backend *b = calloc(1, sizeof(*b));
 
-	r = wish->pin ? is_step_down(id) : 0;
-	if (r < 0)
-		return kw_fail(r, reterr, "cannot look at %s: %s", KW_PINS, strerror(-r));
-	if (r > 0)
-		return kw_fail(-EBUSY, reterr,
-			       "a set that refuses ioctls is pinned, which this backend cannot "
-			       "replace; 'kvmwarden unload --yes' ends it");
-	b = calloc(1, sizeof(*b));
 	if (!b)
-		return -ENOMEM;
+		return NULL;
 	b->id = id;
 	b->canary = KW_CANARY_NONE;
 	b->walker = -1;
+	b->judge = -1;
+	b->table_btf = -1;
 	for (enum kw_map i = 0; i < _KW_MAP_MAX; i++)
 		b->maps[i] = -1;
+	return b;
+}
+
+/* With BPF programs. On failure nothing of ours is left: what an earlier daemon pinned goes on. */
+static int open_loaded(unsigned int id, const struct kw_kernel_facts *facts,
+		       struct kw_ruleset *rules, const struct kw_backend_wish *wish,
+		       struct kw_backend **ret, char **reterr)
+{
+	struct kw_backend *b = make(id);
+	int r;
+
+	if (!b)
+		return -ENOMEM;
 	r = bring_up(b, facts, rules, wish, reterr);
 	if (r < 0) {
-		/* Ours only: what an earlier daemon pinned goes on. */
 		if (b->epoch && !b->adopted) {
 			kw_pins_remove_epoch(b->epoch);
 			kw_pins_forget_shared();
@@ -237,6 +246,49 @@ int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct
 	}
 	*ret = b;
 	return 0;
+}
+
+static int open_plain(const char *why, struct kw_ruleset *rules, const struct kw_backend_wish *wish,
+		      struct kw_backend **ret, char **reterr)
+{
+	struct kw_backend *b = make(KW_BACKEND_SECCOMP);
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	r = kw_backend_make_plain(b, why, rules, wish, reterr);
+	if (r < 0) {
+		kw_backend_free(b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct kw_ruleset *rules,
+		    const struct kw_backend_wish *wish, struct kw_backend **ret, char **reterr)
+{
+	_cleanup_free_ char *answer = NULL;
+	const char *predicted;
+	int r;
+
+	if (id == KW_BACKEND_SECCOMP && wish->no_bpf)
+		return open_plain(wish->no_bpf, rules, wish, ret, reterr);
+	r = wish->pin ? is_step_down(id) : 0;
+	if (r < 0)
+		return kw_fail(r, reterr, "cannot look at %s: %s", KW_PINS, strerror(-r));
+	if (r > 0)
+		return kw_fail(-EBUSY, reterr,
+			       "a set that refuses ioctls is pinned, which this backend cannot "
+			       "replace; 'kvmwarden unload --yes' ends it");
+	r = open_loaded(id, facts, rules, wish, ret, &answer);
+	if (r < 0 && id == KW_BACKEND_SECCOMP && !kw_is_shortage(r)) {
+		predicted = kw_kernel_facts_no_bpf(facts);
+		return open_plain(predicted ?: answer ?: strerror(-r), rules, wish, ret, reterr);
+	}
+	if (r < 0)
+		*reterr = TAKE_PTR(answer);
+	return r;
 }
 
 struct kw_backend *kw_backend_free(struct kw_backend *b)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The BPF programs in the kernel: loaded, fed, proved, read. */
+/* The BPF programs in the kernel: loaded, fed, proved, read; or what stands in for them. */
 #ifndef KVMWARDEN_BACKEND_H
 #define KVMWARDEN_BACKEND_H
 
@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "asked.h"
 #include "chain.h"
+#include "inquiry.h"
 #include "kernel-facts.h"
 #include "kvmwarden.h"
+#include "plan.h"
 #include "ruleset.h"
 
 struct kw_backend;
@@ -23,6 +26,11 @@ struct kw_backend_wish {
 	bool pin;
 	uint32_t vms_max; /* VMs that are recorded; beyond it ... */
 	bool full_refuses; /* ... KVM_CREATE_VM is refused, else only reported */
+	/*
+	 * Of the seccomp backend: why it is to do without BPF, a sentence; NULL: it does
+	 * so if no program can be loaded.
+	 */
+	const char *no_bpf;
 };
 
 /*
@@ -34,7 +42,11 @@ struct kw_backend_wish {
  *   -EOPNOTSUPP  this kernel does not offer it, or it attached and refused nothing
  *   -EPERM       the kernel forbids it, or we are not root
  * and others. The errors of KVM itself (no /dev/kvm) are those of kw_canary_open().
- * The rules get the generation that comes next on this host.
+ * The rules get the generation that comes next on this host. They are borrowed, and so
+ * are those that are published later, until others take their place.
+ *
+ * Without BPF (see plain.h) there is nothing in the kernel, to adopt, or to be pinned: what
+ * follows then works on what the daemon keeps, and ends with it.
  */
 int kw_backend_open(unsigned int id, const struct kw_kernel_facts *facts, struct kw_ruleset *rules,
 		    const struct kw_backend_wish *wish, struct kw_backend **ret, char **reterr);
@@ -47,6 +59,13 @@ int kw_backend_unload(struct kw_backend *backend);
 
 unsigned int kw_backend_id(const struct kw_backend *backend);
 bool kw_backend_refuses(const struct kw_backend *backend);
+/* Why decisions are made without BPF, a sentence; NULL: they are not. */
+const char *kw_backend_plain(const struct kw_backend *backend);
+/* What its decisions on launches are made from, and the name that goes with it for people. */
+enum kw_means kw_backend_means(const struct kw_backend *backend);
+const char *kw_backend_title(const struct kw_backend *backend);
+/* Births and ends of VMs are not hooked: kw_backend_sweep() finds them. */
+bool kw_backend_sweeps(const struct kw_backend *backend);
 /* As bpffs says now: is each of our links pinned? */
 bool kw_backend_pinned(const struct kw_backend *backend);
 /* Was it there already, pinned by an earlier daemon? */
@@ -72,6 +91,30 @@ int kw_backend_leftovers(const struct kw_backend *backend);
 
 /* Puts a rule table in force, whole and at once. On failure the old one stays. */
 int kw_backend_publish(struct kw_backend *backend, const struct kw_ruleset *rules);
+
+/*
+ * The same for a table that only counts when it is asked for (struct kw_inquiry.set,
+ * from 1 to KW_SETS_MAX - 1). NULL: there is none any more.
+ */
+int kw_backend_publish_set(struct kw_backend *backend, uint32_t set,
+			   const struct kw_ruleset *rules);
+
+/*
+ * Decides on an ioctl of a task that waits in a seccomp notification, counts and tells of it
+ * as of any other; only a signal is left to the caller (KW_KILL in ret->verdict). Can this
+ * backend be asked? -EOPNOTSUPP if not; other errors: the kernel was not asked. What is
+ * not ret->given, or is about more than KW_JUDGED_MAX VMs, must be refused.
+ */
+bool kw_backend_judges(const struct kw_backend *backend);
+int kw_backend_judge(struct kw_backend *backend, const struct kw_inquiry *inquiry,
+		     struct kw_asked *asked, struct kw_ruling *ret);
+
+/*
+ * On behalf of which launch: what it has asked for is borrowed from the beginning to the end.
+ * BPF programs have no use for it, but for the proof NULL is enough for any backend.
+ */
+int kw_backend_begin(struct kw_backend *backend, struct kw_asked *asked);
+void kw_backend_end(struct kw_backend *backend, struct kw_asked *asked);
 
 struct kw_proof {
 	bool entries[_KW_ENTRY_MAX]; /* the canary was refused (or seen) by this entry */
@@ -172,6 +215,13 @@ size_t kw_backend_end_limits(struct kw_backend *backend,
  */
 int kw_backend_sweep(struct kw_backend *backend,
 		     void (*gone)(void *userdata, const struct kw_vm *vm), void *userdata);
+
+/*
+ * Of the seccomp backend: removes the records of VMs that are not on KVM's own list any more,
+ * and hands them to gone. So a VM that is made next is not taken for one that had its address.
+ */
+int kw_backend_drop_ended(struct kw_backend *backend,
+			  void (*gone)(void *userdata, const struct kw_vm *vm), void *userdata);
 
 /* Calls visit for each living VM but the canary, in no order; stops when it returns < 0. */
 int kw_backend_each_vm(struct kw_backend *backend,

@@ -9,6 +9,7 @@
 #include "json-read.h"
 #include "json.h"
 #include "names.h"
+#include "plan.h"
 #include "text.h"
 #include "util.h"
 
@@ -28,6 +29,12 @@ static void print_conclusion(const struct kw_kernel_facts *facts, unsigned int b
 	}
 	if (backend == KW_BACKEND_NONE)
 		printf("By these facts kvmwardend does not start");
+	else if (backend == KW_BACKEND_SECCOMP)
+		printf("By these facts kvmwardend uses the %s backend, which refuses ioctls only "
+		       "to "
+		       "VMMs that 'kvmwarden run' starts",
+		       kw_kernel_facts_no_bpf(facts) ? kw_means_name(KW_MEANS_TYPES)
+						     : kw_backend_name(backend));
 	else
 		printf("By these facts kvmwardend uses the %s backend, %s",
 		       kw_backend_name(backend),
@@ -74,6 +81,8 @@ static int print_json(const struct kw_kernel_facts *facts, const struct kw_check
 	kw_json_open_object(&json);
 	kw_json_member_string(&json, "kernel", facts->release);
 	kw_json_member_string(&json, "backend", kw_backend_name(backend));
+	kw_json_member_string(&json, "plain",
+			      backend == KW_BACKEND_SECCOMP ? kw_kernel_facts_no_bpf(facts) : NULL);
 	kw_json_member_bool(&json, "refuses", refuses(backend));
 	kw_json_key(&json, "checks");
 	kw_json_open_array(&json);

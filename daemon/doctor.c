@@ -193,9 +193,10 @@ static const struct row mount_rows[] = {
 	{"bpffs", FACT(bpffs), "mounted: enforcement can outlive the daemon",
 	 "not mounted on /sys/fs/bpf: kvmwardend starts only with --no-pin",
 	 "mount -t bpf -o mode=0700 bpf /sys/fs/bpf", "the mounts are not readable", NULL},
-	{"seccomp notification", FACT(seccomp_notify), "there",
-	 "no seccomp backend: a VMM's own filter cannot ask us", NEWER_KERNEL, "not readable",
-	 NULL},
+	{"seccomp notification", FACT(seccomp_notify),
+	 "there: a VMM under 'kvmwarden run' can have its ioctls decided by the daemon",
+	 "no seccomp backend: a filter cannot ask about all threads of a VMM",
+	 "boot Linux 5.7 or later", "not readable", NULL},
 };
 
 static void add_lsm(struct kw_checks *checks, const struct kw_kernel_facts *f)
@@ -242,6 +243,29 @@ static void add_lockdown(struct kw_checks *checks, const struct kw_kernel_facts 
 		add(checks, "lockdown", KW_CHECK_UNKNOWN,
 		    "mount -t securityfs securityfs /sys/kernel/security",
 		    "securityfs is not mounted");
+		break;
+	}
+}
+
+static void add_landlock(struct kw_checks *checks, const struct kw_kernel_facts *f)
+{
+	static const char name[] = "Landlock";
+
+	switch (f->landlock) {
+	case KW_FACT_YES:
+		add(checks, name, KW_CHECK_OK, NULL,
+		    "active: the daemon gives up all files but those in its directories");
+		break;
+	case KW_FACT_NO:
+		add(checks, name, KW_CHECK_MISSING,
+		    "boot Linux 5.13 or later, with 'landlock' in lsm= and the names that are "
+		    "there",
+		    "not active: the daemon is confined in all but files, so whoever takes it "
+		    "over may open what root owns");
+		break;
+	case KW_FACT_UNKNOWN:
+	case _KW_FACT_MAX:
+		add(checks, name, KW_CHECK_UNKNOWN, NULL, "the kernel does not say");
 		break;
 	}
 }
@@ -334,6 +358,23 @@ static void add_backend(struct kw_checks *checks, const struct kw_kernel_facts *
 	}
 }
 
+/* It works without BPF as well, and is less then. */
+static void add_seccomp(struct kw_checks *checks, const struct kw_kernel_facts *f)
+{
+	const char *no_bpf = kw_kernel_facts_no_bpf(f);
+	char good[sizeof(checks->list[0].meaning)];
+
+	if (no_bpf)
+		snprintf(good, sizeof(good),
+			 "possible as seccomp-plain: refuses ioctls to VMMs that 'kvmwarden run' "
+			 "starts, by the types of VM they ask for only, as %s",
+			 no_bpf);
+	else
+		snprintf(good, sizeof(good),
+			 "possible: refuses ioctls to VMMs that 'kvmwarden run' starts");
+	add_backend(checks, f, KW_BACKEND_SECCOMP, "backend seccomp", good);
+}
+
 void kw_doctor_examine(const struct kw_kernel_facts *facts, struct kw_checks *ret)
 {
 	ret->count = 0;
@@ -353,6 +394,7 @@ void kw_doctor_examine(const struct kw_kernel_facts *facts, struct kw_checks *re
 	add_lockdown(ret, facts);
 	add_entry(ret, facts);
 	add_rows(ret, facts, mount_rows, KW_ARRAY_SIZE(mount_rows));
+	add_landlock(ret, facts);
 	add_tracefs(ret, facts);
 	add_preempt(ret, facts);
 	add_gaps(ret, facts);
@@ -361,12 +403,13 @@ void kw_doctor_examine(const struct kw_kernel_facts *facts, struct kw_checks *re
 		    "possible: refuses ioctls");
 	add_backend(ret, facts, KW_BACKEND_TRACEPOINT, "backend tracepoint",
 		    "possible: reports ioctls and can kill, but cannot refuse");
+	add_seccomp(ret, facts);
 }
 
 unsigned int kw_doctor_backend(const struct kw_kernel_facts *facts)
 {
 	static const unsigned int order[] = {KW_BACKEND_LSM, KW_BACKEND_FMOD_RET,
-					     KW_BACKEND_TRACEPOINT};
+					     KW_BACKEND_TRACEPOINT, KW_BACKEND_SECCOMP};
 	const char *reason;
 	size_t i;
 

@@ -20,7 +20,7 @@ enum kw_check_result {
 struct kw_check {
 	const char *name;
 	enum kw_check_result result;
-	char meaning[192];
+	char meaning[256];
 	const char *remedy; /* static, or NULL */
 };
 

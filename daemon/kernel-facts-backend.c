@@ -55,11 +55,37 @@ static enum kw_fact judge_fmod_ret(const struct kw_kernel_facts *f, const char *
 	return answer(KW_FACT_YES, NULL, ret);
 }
 
+const char *kw_kernel_facts_no_bpf(const struct kw_kernel_facts *facts)
+{
+	const char *reason = NULL;
+
+	if (judge_common(facts, &reason) == KW_FACT_NO)
+		return reason;
+	return facts->loads[KW_BACKEND_TRACEPOINT] == KW_FACT_NO ? KW_REASON_FORBIDDEN : NULL;
+}
+
+static enum kw_fact judge_seccomp(const struct kw_kernel_facts *f, const char **ret)
+{
+	if (f->kvm_device == KW_FACT_NO)
+		return answer(KW_FACT_NO, "/dev/kvm cannot be opened", ret);
+	if (f->seccomp_notify == KW_FACT_NO)
+		return answer(KW_FACT_NO,
+			      "seccomp cannot notify of all threads of a process (before Linux "
+			      "5.7)",
+			      ret);
+	if (f->seccomp_notify == KW_FACT_UNKNOWN)
+		return answer(KW_FACT_UNKNOWN, "it is not known whether seccomp can notify", ret);
+	return answer(KW_FACT_YES, NULL, ret);
+}
+
 enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
 				     const char **ret_reason)
 {
 	enum kw_fact common;
 
+	/* The only one that can do without all of that. */
+	if (backend == KW_BACKEND_SECCOMP)
+		return judge_seccomp(facts, ret_reason);
 	common = judge_common(facts, ret_reason);
 	if (common != KW_FACT_YES)
 		return common;
@@ -72,6 +98,7 @@ enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsign
 		return judge_fmod_ret(facts, ret_reason);
 	case KW_BACKEND_TRACEPOINT:
 		return KW_FACT_YES;
+	case KW_BACKEND_SECCOMP:
 	case KW_BACKEND_NONE:
 	case _KW_BACKEND_MAX:
 		break;
@@ -81,6 +108,8 @@ enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsign
 
 const char *kw_kernel_facts_remedy(const struct kw_kernel_facts *f, unsigned int backend)
 {
+	if (backend == KW_BACKEND_SECCOMP)
+		return f->seccomp_notify == KW_FACT_NO ? "boot Linux 5.7 or later" : NULL;
 	if (f->btf_vmlinux == KW_FACT_NO)
 		return "boot a kernel built with CONFIG_DEBUG_INFO_BTF";
 	if (f->kvm_loaded == KW_FACT_NO)

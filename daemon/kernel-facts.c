@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Gathers what this kernel offers from /proc, /sys and its type information. */
-#include "kernel-facts.h"
-
 #include <bpf/btf.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/kvm.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "kernel-facts-internal.h"
 #include "util.h"
 
 KW_DEFINE_CLEANUP(struct btf, btf__free)
@@ -22,11 +17,6 @@ KW_DEFINE_CLEANUP(struct btf, btf__free)
 #ifndef KVM_CAP_VM_TYPES
 #define KVM_CAP_VM_TYPES 235
 #endif
-
-/* lsm_list_modules(2), 6.8: needs neither root nor securityfs. */
-#define NR_LSM_LIST_MODULES 461
-#define LSM_ID_BPF 109
-#define LSM_IDS_MAX 64
 
 struct gathering {
 	const char *root;
@@ -315,22 +305,6 @@ static void gather_btf(const struct gathering *g)
 	}
 }
 
-/* Asks the kernel itself, where securityfs cannot be read. */
-static enum kw_fact ask_for_bpf_lsm(void)
-{
-	uint64_t ids[LSM_IDS_MAX];
-	uint32_t size = sizeof(ids);
-	long n, i;
-
-	n = syscall(NR_LSM_LIST_MODULES, ids, &size, 0);
-	if (n < 0 || n > LSM_IDS_MAX)
-		return KW_FACT_UNKNOWN;
-	for (i = 0; i < n; i++)
-		if (ids[i] == LSM_ID_BPF)
-			return KW_FACT_YES;
-	return KW_FACT_NO;
-}
-
 static void gather_lsm(const struct gathering *g)
 {
 	struct kw_kernel_facts *f = g->facts;
@@ -339,7 +313,11 @@ static void gather_lsm(const struct gathering *g)
 	if (read_text(g, "sys/kernel/security/lsm", f->lsm, sizeof(f->lsm)) == 0)
 		f->lsm_bpf = fact_of(has_word(f->lsm, "bpf", ","));
 	else if (g->live)
-		f->lsm_bpf = ask_for_bpf_lsm();
+		f->lsm_bpf = kw_ask_bpf_lsm();
+	if (g->live)
+		f->landlock = kw_ask_landlock(&f->landlock_version);
+	if (f->landlock == KW_FACT_UNKNOWN && f->lsm[0])
+		f->landlock = fact_of(has_word(f->lsm, "landlock", ","));
 
 	if (read_text(g, "sys/kernel/security/lockdown", text, sizeof(text)) < 0) {
 		/* With securityfs in place a missing file says that lockdown is not active. */
@@ -436,39 +414,9 @@ static enum kw_preempt gather_preempt(const struct gathering *g)
 	return KW_PREEMPT_NONE;
 }
 
-/* A child calls getpid(2) by int 0x80; a kernel without that entry answers with SIGSEGV. */
-static enum kw_fact try_compat_entry(void)
-{
-#ifdef __x86_64__
-	const struct rlimit no_core = {0};
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (pid < 0)
-		return KW_FACT_UNKNOWN;
-	if (pid == 0) {
-		long ret = 20; /* __NR_getpid of i386 */
-
-		setrlimit(RLIMIT_CORE, &no_core);
-		signal(SIGSEGV, SIG_DFL);
-		__asm__ volatile("int $0x80" : "+a"(ret) : : "memory", "r8", "r9", "r10", "r11");
-		_exit(ret == getpid() ? 0 : 1);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return KW_FACT_UNKNOWN;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return KW_FACT_YES;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV)
-		return KW_FACT_NO;
-#endif
-	return KW_FACT_UNKNOWN;
-}
-
 static enum kw_fact gather_compat_entry(const struct gathering *g)
 {
-	enum kw_fact fact = g->live ? try_compat_entry() : KW_FACT_UNKNOWN;
+	enum kw_fact fact = g->live ? kw_ask_compat_entry() : KW_FACT_UNKNOWN;
 
 	/* What was built in may still be disabled at boot, so "y" proves nothing. */
 	if (fact == KW_FACT_UNKNOWN && configured(g, "CONFIG_IA32_EMULATION") == KW_FACT_NO)
@@ -490,7 +438,9 @@ void kw_kernel_facts_gather(const char *root, struct kw_kernel_facts *ret)
 	gather_mounts(&g);
 	facts.preempt = gather_preempt(&g);
 	facts.compat_entry = gather_compat_entry(&g);
+	/* Before 5.7 not together with TSYNC, by which a filter is one for all threads. */
 	if (read_text(&g, "proc/sys/kernel/seccomp/actions_avail", text, sizeof(text)) == 0)
-		facts.seccomp_notify = fact_of(has_word(text, "user_notif", " "));
+		facts.seccomp_notify = fact_of(has_word(text, "user_notif", " ") &&
+					       facts.version >= KW_KERNEL(5, 7, 0));
 	*ret = facts;
 }

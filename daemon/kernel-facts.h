@@ -79,6 +79,8 @@ struct kw_kernel_facts {
 	enum kw_fact lsm_bpf; /* "bpf" is an active LSM */
 	char lsm[256]; /* the active LSMs as the kernel lists them, "" when unknown */
 	enum kw_lockdown lockdown;
+	enum kw_fact landlock; /* an active LSM: the daemon can give up files */
+	uint32_t landlock_version; /* of its interface, 0 when unknown */
 	enum kw_fact compat_entry; /* int 0x80 works */
 	enum kw_fact securityfs;
 	enum kw_fact bpffs;
@@ -88,7 +90,7 @@ struct kw_kernel_facts {
 	/* By enum kw_backend_id: does the kernel accept programs of this kind from us? Asked only
 	 * by kw_kernel_facts_try_load(). */
 	enum kw_fact loads[_KW_BACKEND_MAX];
-	enum kw_fact seccomp_notify;
+	enum kw_fact seccomp_notify; /* together with TSYNC: 5.7 */
 };
 
 /*
@@ -117,6 +119,12 @@ void kw_kernel_facts_try_load(struct kw_kernel_facts *facts);
  */
 enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
 				     const char **ret_reason);
+
+/*
+ * Why no BPF program at all can be loaded for KVM, as above, or NULL: it may be possible. The seccomp
+ * backend then does without.
+ */
+const char *kw_kernel_facts_no_bpf(const struct kw_kernel_facts *facts);
 
 /* What to do about the reason above, one static sentence, or NULL. */
 const char *kw_kernel_facts_remedy(const struct kw_kernel_facts *facts, unsigned int backend);

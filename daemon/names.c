@@ -54,10 +54,9 @@ static const char *const entry_names[] = {
 };
 
 static const char *const backend_names[] = {
-	[KW_BACKEND_NONE] = "none",
-	[KW_BACKEND_LSM] = "lsm",
-	[KW_BACKEND_FMOD_RET] = "fmod_ret",
-	[KW_BACKEND_TRACEPOINT] = "tracepoint",
+	[KW_BACKEND_NONE] = "none",	    [KW_BACKEND_LSM] = "lsm",
+	[KW_BACKEND_FMOD_RET] = "fmod_ret", [KW_BACKEND_TRACEPOINT] = "tracepoint",
+	[KW_BACKEND_SECCOMP] = "seccomp",
 };
 
 static const char *const event_kind_names[] = {

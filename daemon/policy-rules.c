@@ -53,6 +53,7 @@ static int read_operation(struct kw_yaml *yaml, const char *text, void *target)
 		index = kw_operation_from_name(text);
 		if (index >= 0) {
 			add_operation(yaml, reader, index);
+			reader->rule.named[index / 8] |= 1u << (index % 8);
 			return 0;
 		}
 	}

@@ -21,6 +21,7 @@ enum kw_mode {
 struct kw_rule {
 	/* Bit set of operation indices; with an ioctl all operations that share it. */
 	uint8_t operations[KW_OPERATIONS_MAX / 8];
+	uint8_t named[KW_OPERATIONS_MAX / 8]; /* of these, those not only there with a group */
 	uint32_t states; /* one bit per enum kw_state */
 	uint8_t verdict; /* enum kw_verdict */
 	uint8_t error; /* errno for deny and kill; default EPERM */
@@ -54,6 +55,12 @@ struct kw_policy {
 static inline bool kw_rule_names(const struct kw_rule *rule, unsigned int operation)
 {
 	return rule->operations[operation / 8] & (1u << (operation % 8));
+}
+
+/* Is the operation named by itself, not only with a group? */
+static inline bool kw_rule_means(const struct kw_rule *rule, unsigned int operation)
+{
+	return rule->named[operation / 8] & (1u << (operation % 8));
 }
 
 struct kw_policy_set {

@@ -503,7 +503,7 @@ line_of() {
 	false) same 1 "$status" ;;
 	*) same "true or false" "$possible" ;;
 	esac
-	same "lsm fmod_ret tracepoint" \
+	same "lsm fmod_ret tracepoint seccomp" \
 		"$(jq -r '.checks[].check | select(startswith("backend ")) | .[8:]' <<<"$output" | xargs)"
 }
 

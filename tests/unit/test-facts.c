@@ -19,6 +19,16 @@ static void assert_backend(const struct kw_kernel_facts *facts, unsigned int bac
 		fail_msg("'%s' lacks '%s'", reason, word);
 }
 
+static const struct kw_check *find(const struct kw_checks *checks, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < checks->count; i++)
+		if (kw_streq(checks->list[i].name, name))
+			return &checks->list[i];
+	return NULL;
+}
+
 static void test_nothing_is_known_of_nothing(void **state)
 {
 	struct kw_kernel_facts f = gather();
@@ -67,6 +77,7 @@ static void test_modern_host(void **state)
 	assert_int_equal(f.tracefs, KW_FACT_YES);
 	assert_int_equal(f.preempt, KW_PREEMPT_VOLUNTARY);
 	assert_int_equal(f.seccomp_notify, KW_FACT_YES);
+	assert_int_equal(f.landlock, KW_FACT_YES);
 	assert_backend(&f, KW_BACKEND_LSM, KW_FACT_YES, NULL);
 	assert_backend(&f, KW_BACKEND_FMOD_RET, KW_FACT_YES, NULL);
 	assert_backend(&f, KW_BACKEND_TRACEPOINT, KW_FACT_YES, NULL);
@@ -192,6 +203,86 @@ static void test_lockdown_that_is_not_active(void **state)
 	assert_int_equal(f.lockdown, KW_LOCKDOWN_NONE);
 }
 
+/* What the seccomp backend can do without, and what it cannot. */
+static void test_without_bpf(void **state)
+{
+	struct kw_kernel_facts f;
+
+	(void)state;
+	put_modern_host();
+	f = gather();
+	assert_null(kw_kernel_facts_no_bpf(&f));
+	assert_backend(&f, KW_BACKEND_SECCOMP, KW_FACT_YES, NULL);
+	assert_int_equal(kw_doctor_backend(&f), KW_BACKEND_LSM);
+	f.loads[KW_BACKEND_LSM] = f.loads[KW_BACKEND_FMOD_RET] = KW_FACT_NO;
+	assert_null(kw_kernel_facts_no_bpf(&f));
+	assert_int_equal(kw_doctor_backend(&f), KW_BACKEND_TRACEPOINT);
+	f.loads[KW_BACKEND_TRACEPOINT] = KW_FACT_NO;
+	assert_string_equal(kw_kernel_facts_no_bpf(&f), KW_REASON_FORBIDDEN);
+	assert_int_equal(kw_doctor_backend(&f), KW_BACKEND_SECCOMP);
+
+	f = gather();
+	f.btf_vmlinux = KW_FACT_NO;
+	assert_non_null(strstr(kw_kernel_facts_no_bpf(&f), "BTF"));
+	assert_int_equal(kw_doctor_backend(&f), KW_BACKEND_SECCOMP);
+	f.seccomp_notify = KW_FACT_NO;
+	assert_backend(&f, KW_BACKEND_SECCOMP, KW_FACT_NO, "notify");
+	assert_non_null(kw_kernel_facts_remedy(&f, KW_BACKEND_SECCOMP));
+	assert_int_equal(kw_doctor_backend(&f), KW_BACKEND_NONE);
+	f.seccomp_notify = KW_FACT_UNKNOWN;
+	assert_backend(&f, KW_BACKEND_SECCOMP, KW_FACT_UNKNOWN, "notify");
+	f.kvm_device = KW_FACT_NO;
+	assert_backend(&f, KW_BACKEND_SECCOMP, KW_FACT_NO, "/dev/kvm");
+}
+
+/* Notification alone is older than notification of all threads. */
+static void test_seccomp_that_is_too_old(void **state)
+{
+	struct kw_kernel_facts f;
+	struct kw_checks checks;
+
+	(void)state;
+	put_modern_host();
+	put("proc/sys/kernel/osrelease", "5.6.19\n");
+	f = gather();
+	assert_int_equal(f.seccomp_notify, KW_FACT_NO);
+	assert_backend(&f, KW_BACKEND_SECCOMP, KW_FACT_NO, "5.7");
+	kw_doctor_examine(&f, &checks);
+	assert_int_equal(find(&checks, "seccomp notification")->result, KW_CHECK_MISSING);
+	assert_non_null(strstr(find(&checks, "seccomp notification")->remedy, "5.7"));
+
+	put("proc/sys/kernel/osrelease", "5.7.0\n");
+	f = gather();
+	assert_int_equal(f.seccomp_notify, KW_FACT_YES);
+	put("proc/sys/kernel/seccomp/actions_avail", "kill_process trap allow\n");
+	f = gather();
+	assert_int_equal(f.seccomp_notify, KW_FACT_NO);
+}
+
+static void test_landlock(void **state)
+{
+	struct kw_kernel_facts f;
+	struct kw_checks checks;
+
+	(void)state;
+	put_modern_host();
+	f = gather();
+	kw_doctor_examine(&f, &checks);
+	assert_int_equal(find(&checks, "Landlock")->result, KW_CHECK_OK);
+	put("sys/kernel/security/lsm", "lockdown,capability,landlocked,bpf");
+	f = gather();
+	assert_int_equal(f.landlock, KW_FACT_NO);
+	kw_doctor_examine(&f, &checks);
+	assert_int_equal(find(&checks, "Landlock")->result, KW_CHECK_MISSING);
+	assert_non_null(strstr(find(&checks, "Landlock")->remedy, "lsm="));
+	/* It is the daemon's affair, and no backend's. */
+	assert_backend(&f, KW_BACKEND_SECCOMP, KW_FACT_YES, NULL);
+	assert_backend(&f, KW_BACKEND_LSM, KW_FACT_YES, NULL);
+	f.landlock = KW_FACT_UNKNOWN;
+	kw_doctor_examine(&f, &checks);
+	assert_int_equal(find(&checks, "Landlock")->result, KW_CHECK_UNKNOWN);
+}
+
 static void test_preemption(void **state)
 {
 	static const struct {
@@ -283,16 +374,6 @@ static void test_this_machine(void **state)
 	assert_int_equal(first.btf_vmlinux, second.btf_vmlinux);
 }
 
-static const struct kw_check *find(const struct kw_checks *checks, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < checks->count; i++)
-		if (kw_streq(checks->list[i].name, name))
-			return &checks->list[i];
-	return NULL;
-}
-
 static void test_the_doctor_on_a_modern_host(void **state)
 {
 	struct kw_kernel_facts f;
@@ -349,6 +430,9 @@ int main(void)
 		cmocka_unit_test_setup(test_kvm_is_built_in, begin),
 		cmocka_unit_test_setup(test_broken_type_information, begin),
 		cmocka_unit_test_setup(test_lockdown_that_is_not_active, begin),
+		cmocka_unit_test_setup(test_without_bpf, begin),
+		cmocka_unit_test_setup(test_seccomp_that_is_too_old, begin),
+		cmocka_unit_test_setup(test_landlock, begin),
 		cmocka_unit_test_setup(test_preemption, begin),
 		cmocka_unit_test_setup(test_no_32_bit_entry, begin),
 		cmocka_unit_test_setup(test_odd_releases, begin),
