@@ -4,6 +4,7 @@
 #define KVMWARDEN_MANAGER_INTERNAL_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "manager.h"
 #include "varlink.h"
@@ -48,8 +49,7 @@ struct kw_manager {
 	int fd; /* the listening socket, or -1 */
 	sd_event_source *source;
 	char *path;
-	dev_t device; /* of the socket, to remove only our own */
-	ino_t inode;
+	struct stat stat; /* of the socket, to remove only our own */
 
 	struct session *clients[KW_MANAGER_CLIENTS_MAX];
 	struct recent recent[KW_MANAGER_RECENT_MAX];

@@ -50,10 +50,8 @@ struct kw_manager_ops {
 };
 
 /*
- * Listens on path (its directory is created 0750, the socket is 0660, both of
- * group "kvmwarden" if /etc/group has it) until freed; a stale socket is replaced, a
- * living daemon's is -EADDRINUSE. The mode of a directory that is there already
- * is its owner's business. ops is borrowed. A path of NULL listens nowhere.
+ * Listens on path, for root and the group "kvmwarden", until freed: see kw_listen(). ops is
+ * borrowed. A path of NULL listens nowhere.
  */
 int kw_manager_new(sd_event *loop, const char *path, const struct kw_manager_ops *ops,
 		   void *userdata, struct kw_manager **ret);

@@ -292,7 +292,7 @@ static void test_the_socket(void **state)
 	assert_true(sd_event_new(&f.loop) >= 0);
 	assert_int_equal(kw_manager_new(f.loop, path, &ops, &f, &f.manager), 0);
 	assert_int_equal(stat(directory, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(st.st_mode & 07777, 0711);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFSOCK | 0660);
 
