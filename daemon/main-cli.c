@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{"allow", "kvmwarden allow", kw_cmd_allow},
 	{"doctor", "kvmwarden doctor [--prove]", kw_cmd_doctor},
 	{"reload", "kvmwarden reload", kw_cmd_reload},
+	{"run", "kvmwarden run", kw_cmd_run},
 	{"unload", "kvmwarden unload", kw_cmd_unload},
 };
 
@@ -35,13 +36,17 @@ static const char help[] =
 	"  events verify [--head HEX] [--start HEX] FILE...\n"
 	"                            are these all events, as they were written? Oldest file "
 	"first\n"
-	"  policy check|diff|explain|groups|learn|mode|show|simulate\n"
+	"  policy check|diff|explain|export|groups|learn|mode|operations|show|simulate\n"
 	"                            policies; see 'kvmwarden policy --help'\n"
 	"  allow --vm ID --operation OPERATION --for TIME --reason TEXT\n"
 	"                            lets a VM do for a while what a policy refuses\n"
 	"  allow --revoke EXCEPTION  ends that before its time\n"
 	"  doctor [--prove]          what this kernel offers, and how to get what is missing;\n"
 	"                            or whether the daemon's programs answer, tried now\n"
+	"  run [OPTION...] -- VMM ARGUMENT...\n"
+	"                            starts a VMM under a seccomp filter, where nothing else can "
+	"refuse;\n"
+	"                            see 'kvmwarden run --help'\n"
 	"  reload                    reads the policies again; if one is bad, nothing changes\n"
 	"  unload --yes [--token FILE]\n"
 	"                            takes all enforcement off this host; a sealed one wants "
@@ -171,7 +176,8 @@ static bool has_argument(const struct line *line, const char *argument)
 {
 	int i;
 
-	for (i = 0; i < line->rest_count; i++)
+	/* Behind "--" are somebody else's. */
+	for (i = 0; i < line->rest_count && !kw_streq(line->rest[i], "--"); i++)
 		if (kw_streq(line->rest[i], argument))
 			return true;
 	return false;
@@ -186,8 +192,10 @@ static int run(struct line *line)
 		puts("kvmwarden " KW_VERSION);
 		return KW_EXIT_OK;
 	}
-	/* "policy" has a help of its own. */
-	if (has_argument(line, "--help") && !kw_streq(rest[0], "policy")) {
+	/* These have a help of their own. */
+	if ((line->rest_count > 0 && kw_streq(rest[0], "help")) ||
+	    (has_argument(line, "--help") && !kw_streq(rest[0], "policy") &&
+	     !kw_streq(rest[0], "run"))) {
 		fputs(help, stdout);
 		return KW_EXIT_OK;
 	}
