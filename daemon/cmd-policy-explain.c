@@ -74,7 +74,7 @@ static int set_identity(struct request *request)
 	request->who = kw_identity_unknown();
 	kw_identity_set_exe(&request->who, request->exe);
 	if (request->user && kw_policy_user(request->user, &request->who.uid) < 0)
-		return kw_policy_usage("explain", "unknown user '%s'", request->user);
+		return kw_policy_usage("explain", "/etc/passwd has no user '%s'", request->user);
 	return set_cgroup(request);
 }
 

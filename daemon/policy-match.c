@@ -13,9 +13,6 @@
 #include "policy-rules.h"
 #include "util.h"
 
-/* getpwnam_r() wants a buffer; entries larger than this are no users of a VMM. */
-#define PASSWD_BUFFER 16384
-
 /* One side of the selector, and where the tests of the VM's kind stand. */
 struct match_reader {
 	struct kw_match *match;
@@ -169,18 +166,25 @@ static int read_unit(struct kw_yaml *yaml, void *target)
 
 int kw_policy_user(const char *text, uint32_t *ret)
 {
-	_cleanup_free_ char *buffer = NULL;
-	struct passwd entry, *found = NULL;
+	_cleanup_fclose_ FILE *file = NULL;
+	const struct passwd *entry = NULL;
 
 	/* The highest uid means "none". */
 	if (kw_parse_u32(text, UINT32_MAX - 1, ret) == 0)
 		return 0;
-	buffer = malloc(PASSWD_BUFFER);
-	if (!buffer)
-		return -ENOMEM;
-	if (getpwnam_r(text, &entry, buffer, PASSWD_BUFFER, &found) || !found)
-		return -ESRCH;
-	*ret = entry.pw_uid;
+	/*
+	 * The file alone, which has all users of the system. getpwnam() would load modules, which a
+	 * daemon that gave up what it does not need cannot, and could wait for a network.
+	 */
+	file = fopen("/etc/passwd", "re");
+	if (!file)
+		return -errno;
+	errno = 0;
+	while ((entry = fgetpwent(file)) && !kw_streq(entry->pw_name, text))
+		;
+	if (!entry)
+		return errno == ENOMEM ? -ENOMEM : -ESRCH;
+	*ret = entry->pw_uid;
 	return 0;
 }
 
@@ -206,7 +210,12 @@ static int read_user(struct kw_yaml *yaml, void *target)
 		return r;
 	r = kw_policy_user(text, &reader->match->uid);
 	if (r == -ESRCH)
-		return kw_yaml_error(yaml, kw_yaml_mark(yaml), "unknown user '%s'", text);
+		return kw_yaml_error(yaml, kw_yaml_mark(yaml), "/etc/passwd has no user '%s'",
+				     text);
+	if (r < 0 && r != -ENOMEM)
+		return kw_yaml_error(yaml, kw_yaml_mark(yaml),
+				     "user '%s' cannot be looked up in /etc/passwd: %s", text,
+				     strerror(-r));
 	if (r < 0)
 		return r;
 	return store_user(yaml, reader, text);

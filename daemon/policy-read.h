@@ -16,7 +16,10 @@
 int kw_policy_parse(const char *file, const char *text, size_t size,
 		    const struct kw_policy_set *set, struct kw_policy *ret, struct kw_diag *reterr);
 
-/* The uid of a user, given by name or number. -ESRCH: there is none of that name. */
+/*
+ * The uid of a user, given by name, which /etc/passwd must have, or number. -ESRCH: it has none of
+ * that name; -errno: it cannot be read.
+ */
 int kw_policy_user(const char *text, uint32_t *ret);
 
 /* A pattern. -EINVAL: it has more than one star; -ENAMETOOLONG. */

@@ -243,6 +243,8 @@ FAULT(FILES, EROFS, -1, int, chmod, (const char *p, mode_t m), p, m)
 FAULT(FILES, EROFS, -1, int, chown, (const char *p, uid_t u, gid_t g), p, u, g)
 FAULT(FILES, EIO, -1, ssize_t, readlinkat, (int fd, const char *p, char *b, size_t n), fd, p, b, n)
 FAULT(FILES, EMFILE, -1, int, dup3, (int a, int b, int f), a, b, f)
+int capset(void *header, const void *data);
+FAULT(FILES, EPERM, -1, int, capset, (void *h, const void *d), h, d)
 FAULT(FILES, EAGAIN, -1, ssize_t, getrandom, (void *b, size_t n, unsigned int f), b, n, f)
 FAULT(LOOP, EMFILE, -1, int, socket, (int d, int t, int p), d, t, p)
 FAULT(LOOP, EADDRNOTAVAIL, -1, int, bind, (int fd, const struct sockaddr *a, socklen_t n), fd, a, n)
@@ -299,6 +301,15 @@ long syscall(long number, ...)
 	if (number == SYS_bpf && fails(BPF, "bpf", EPERM))
 		return -1;
 	if (number == SYS_perf_event_open && fails(FILES, "perf_event_open", EMFILE))
+		return -1;
+	if (number == SYS_landlock_create_ruleset &&
+	    fails(FILES, "landlock_create_ruleset", EMFILE))
+		return -1;
+	if (number == SYS_landlock_add_rule && fails(FILES, "landlock_add_rule", ENOMEM))
+		return -1;
+	if (number == SYS_landlock_restrict_self && fails(FILES, "landlock_restrict_self", E2BIG))
+		return -1;
+	if (number == SYS_seccomp && fails(FILES, "seccomp", ENOMEM))
 		return -1;
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

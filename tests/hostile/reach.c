@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "token.h"
+
 /*
  *   reach ptrace|mem|vm-write|pidfd-getfd|rlimit PID
  *   reach map|program|link ID...     opens each by its number
@@ -143,19 +145,11 @@ static int lock(const char *path)
 	return said(flock(fd, LOCK_SH | LOCK_NB));
 }
 
-/* struct kw_guard_token, KW_CMD_SEAL */
 static int show(const char *text)
 {
-	struct {
-		unsigned long long length;
-		char bytes[64];
-	} token = {.length = strlen(text)};
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int r = show_token(text);
 
-	if (fd < 0 || token.length > sizeof(token.bytes))
-		return 2;
-	memcpy(token.bytes, text, token.length);
-	return said(ioctl(fd, 0xaefe, &token));
+	return r < -1 ? 2 : said(r);
 }
 
 int main(int argc, char **argv)
