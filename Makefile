@@ -28,41 +28,41 @@ CFLAGS ?= -O2 -g
 KW_CFLAGS := -std=gnu11 $(WARN) -fPIE -fstack-protector-strong -fstack-clash-protection
 KW_LDFLAGS := -pie -Wl,-z,relro,-z,now
 FORTIFY := -D_FORTIFY_SOURCE=2
-LIBS := -lbpf -lsystemd -lyaml -ljansson -lnettle
+LIBS := -lbpf -lsystemd -lyaml -ljansson -lnettle -lseccomp -lcap-ng
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # clang -target bpf does not look where Debian keeps <asm/types.h>.
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
 
-MAINS := daemon/main-daemon.c daemon/main-cli.c
+MAINS := daemon/main-daemon.c daemon/main-cli.c daemon/main-filter.c
 SOURCES := $(filter-out $(MAINS),$(wildcard daemon/*.c))
 OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/daemon/%.o)
 SANE_OBJECTS := $(SOURCES:daemon/%.c=$(BUILD)/sane/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
-HOSTILE := $(addprefix $(BUILD)/tests/,queue race reach fire hammer churn)
+HOSTILE := $(addprefix $(BUILD)/tests/,queue race reach fire hammer churn swap overtake no-bpf second inject manager)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 # The modules that compute, and those that listen: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag explain fact finding \
-	handover identity-text json learn manager names operation pins policy recorded render replay \
-	ruleset text varlink verify yaml))
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag explain fact filter finding \
+	handover identity-text json keeper launch learn listen manager names notify operation pins plan policy recorded render replay \
+	ruleset shortfall supervisor task text varlink verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
-SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h
+SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bpf/loop.filter.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
-	libjansson-dev nettle-dev
+	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
-	kmod xz-utils zstd
+	kmod xz-utils zstd crun runc
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
-.PHONY: all help run demo check check-unit check-host check-guest check-long fuzz lint format \
+.PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
 	deps deps-build deps-test deps-lint clean install
 .DELETE_ON_ERROR:
 .SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
-	$(HOSTILE) $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
+	$(HOSTILE) $(BUILD)/tests/notify $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -71,6 +71,7 @@ help:
 	@echo 'sudo make demo       the whole story in a guest, step by step, on screen'
 	@echo 'make check-unit      only the unit tests, with sanitizers'
 	@echo 'sudo make check-host check-guest check-long'
+	@echo 'sudo make bench      what a filter costs a VMM, beside a bare one; build/bench.json'
 	@echo 'make fuzz            search for inputs that break the parser, FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make lint format     clang-format, clang-tidy, shellcheck'
 	@echo 'sudo make deps       install the Debian packages all of this needs'
@@ -116,6 +117,11 @@ $(BUILD)/bpf/%.object.h: $(BUILD)/bpf/%.bpf.o
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o $(BUILD)/bpf/%.object.h
 	$(call say,GEN,$@)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
+# By libseccomp, here and not when the daemon runs: see confine-calls.c.
+$(BUILD)/bpf/loop.filter.h: daemon/main-filter.c daemon/util.h bpf/guard.h bpf/kvmwarden.h
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)$(CC) $(KW_CFLAGS) $(CPPFLAGS) -pie -o $(@:.h=) $< -lseccomp && $(@:.h=) >$@
+
 $(BUILD)/daemon/%.o: daemon/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(KW_CFLAGS) $(FORTIFY) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
@@ -148,7 +154,7 @@ $(BUILD)/tests/probe: $(wildcard tests/probe/*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $(filter %.c,$^)
 
-$(HOSTILE): $(BUILD)/tests/%: tests/hostile/%.c tests/hostile/sealed.h tests/probe/compat_kvm.h
+$(HOSTILE): $(BUILD)/tests/%: tests/hostile/%.c $(wildcard tests/hostile/*.h) tests/probe/compat_kvm.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -Itests/probe -o $@ $<
 
@@ -159,6 +165,10 @@ $(BUILD)/tests/fail-nth.so: tests/hostile/fail-nth.c
 $(BUILD)/tests/cost: tests/bench/cost.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $<
+
+$(BUILD)/tests/notify: tests/bench/notify.c $(BUILD)/libkvmwarden.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS) -o $@ $< $(BUILD)/libkvmwarden.a $(LIBS)
 
 $(BUILD)/tests/cells: tests/guest/cells.c $(addprefix tests/probe/,entry.c ioctls.c vm.c probe.h compat_kvm.h)
 	@mkdir -p $(@D)
@@ -181,7 +191,7 @@ $(BUILD)/libkvmwarden-fuzz.a: $(FUZZ_OBJECTS)
 
 $(BUILD)/fuzz/%: tests/fuzz/fuzz-%.c $(BUILD)/libkvmwarden-fuzz.a
 	$(call say,CLANG,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(CPPFLAGS) -MMD -MP -o $@ $< \
-		$(BUILD)/libkvmwarden-fuzz.a -lsystemd -lyaml -ljansson -lnettle
+		$(BUILD)/libkvmwarden-fuzz.a -lsystemd -lyaml -ljansson -lnettle -lseccomp
 
 # The words of the language, as its tables have them, join the kept ones.
 $(BUILD)/fuzz/%.dict: tests/fuzz/%.dict $(FUZZ_SOURCES) $(wildcard daemon/operations-*.h)
@@ -221,8 +231,12 @@ fuzz: deps-test
 	$(Q)$(SUBMAKE) $(FUZZERS) $(FUZZERS:=.dict)
 	$(Q)for target in $(notdir $(FUZZERS)); do tests/fuzz/run -v $$target $(FUZZ_SECONDS) || exit 1; done
 
+bench: deps-test
+	$(Q)$(SUBMAKE) all $(BUILD)/tests/notify
+	$(Q)tests/bench/run
+
 LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])
-LINT_SH := $(shell grep -lE '^\#!.*[/ ](ba)?sh' -r tests .ci --exclude-dir=corpus 2>/dev/null) $(wildcard tests/*/*.sh)
+LINT_SH := $(shell grep -lE '^\#!.*[/ ](ba)?sh' -r tests .ci --exclude-dir=corpus 2>/dev/null) $(wildcard tests/*/*.sh tests/hostile/*.bash)
 LINT_BATS := $(wildcard tests/host/*.bats tests/host/*.bash)
 TIDY := $(patsubst %,$(BUILD)/tidy/%,$(wildcard daemon/*.c tests/probe/*.c))
 
@@ -252,6 +266,7 @@ install: all
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/policies policies/optional/*.yaml
 	install -D -m 0644 systemd/kvmwardend.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/systemd systemd/seccomp.conf systemd/vmm@.service
 
 clean:
 	rm -rf $(BUILD)

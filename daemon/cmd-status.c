@@ -25,7 +25,9 @@ static json_int_t counter(json_t *status, const char *name)
 
 static bool is_enforcing(json_t *status)
 {
-	return kw_streq(kw_text_member(status, "enforcement"), "enforcing");
+	const char *enforcement = kw_text_member(status, "enforcement");
+
+	return kw_streq(enforcement, "enforcing") || kw_streq(enforcement, "supervising");
 }
 
 static bool is_auditing(json_t *status)
@@ -72,7 +74,8 @@ static void print_verdict(json_t *status)
 		return;
 	}
 	printf(": ");
-	kw_text_safe(stdout, kw_text_member(status, "backend"));
+	kw_text_safe(stdout, *kw_text_member(status, "plain") ? kw_means_name(KW_MEANS_TYPES)
+							      : kw_text_member(status, "backend"));
 	printf(" backend, ");
 	if (policies == 0)
 		printf("no policies, so nothing is refused");
@@ -103,17 +106,39 @@ static void add_backend(struct kw_text_table *table, json_t *status)
 {
 	bool refuses = json_is_true(json_object_get(status, "refuses"));
 	bool pinned = json_is_true(json_object_get(status, "pinned"));
+	const char *plain = kw_text_member(status, "plain");
 	char proof[PROOF_MAX];
 
 	describe_proof(status, proof);
 	kw_text_table_add(table, "backend");
-	kw_text_table_addf(table, "%s, %s; %s", kw_text_member(status, "backend"),
-			   refuses ? "refuses ioctls" : "cannot refuse, only report and kill",
-			   pinned ? "pinned: it outlives the daemon"
-				  : "not pinned: it ends with the daemon");
+	kw_text_table_addf(
+		table, "%s, %s; %s",
+		*plain ? kw_means_name(KW_MEANS_TYPES) : kw_text_member(status, "backend"),
+		refuses ? "refuses ioctls" : "cannot refuse, only report and kill",
+		pinned ? "pinned: it outlives the daemon" : "not pinned: it ends with the daemon");
+	if (*plain) {
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table, "without BPF: %s", plain);
+	}
 	add_seal(table, status);
 	kw_text_table_add(table, "proof");
 	kw_text_table_add(table, proof);
+}
+
+/* The strings of an array, as far as there is room. */
+static void join(json_t *array, char *ret, size_t size)
+{
+	size_t i, len = 0;
+	json_t *item;
+
+	json_array_foreach (array, i, item) {
+		int n = snprintf(ret + len, size - len, "%s%s", i ? ", " : "",
+				 json_string_value(item));
+
+		if (n < 0 || (size_t)n >= size - len)
+			return;
+		len += (size_t)n;
+	}
 }
 
 static void add_daemon(struct kw_text_table *table, json_t *status)
@@ -130,6 +155,31 @@ static void add_daemon(struct kw_text_table *table, json_t *status)
 	kw_text_time(kw_text_member(status, "attached"), false, since);
 	kw_text_table_add(table, "programs");
 	kw_text_table_addf(table, "of an earlier daemon, in force since %s", since);
+}
+
+/* What the daemon gave up, and whatever it could not. */
+static void add_confinement(struct kw_text_table *table, json_t *status)
+{
+	json_t *confinement = json_object_get(status, "confinement"), *item;
+	char stages[128] = "", kept[128] = "";
+	size_t i;
+
+	if (!json_is_object(confinement))
+		return;
+	kw_text_table_add(table, "confined");
+	if (!json_is_true(json_object_get(confinement, "active"))) {
+		kw_text_table_add(table, "NO: --no-confine; it keeps all that root has");
+		return;
+	}
+	join(json_object_get(confinement, "stages"), stages, sizeof(stages));
+	join(json_object_get(confinement, "capabilities"), kept, sizeof(kept));
+	kw_text_table_addf(table, "%s; %s%s", *stages ? stages : "in nothing",
+			   *kept ? "it keeps " : "it has no capabilities", kept);
+	json_array_foreach (json_object_get(confinement, "missing"), i, item) {
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table, "NOT %s: %s", kw_text_member(item, "stage"),
+				   kw_text_member(item, "reason"));
+	}
 }
 
 static void add_policies(struct kw_text_table *table, json_t *status)
@@ -280,6 +330,44 @@ static void add_refusals(struct kw_text_table *table, json_t *status)
 	}
 }
 
+static void add_supervision(struct kw_text_table *table, json_t *status)
+{
+	json_t *supervision = json_object_get(status, "supervision");
+	json_int_t launches = json_integer_value(json_object_get(supervision, "launches"));
+	json_int_t others = json_integer_value(json_object_get(supervision, "vms_unsupervised"));
+	json_int_t failed = json_integer_value(json_object_get(supervision, "failed"));
+	json_int_t outdated = json_integer_value(json_object_get(supervision, "outdated"));
+
+	if (!json_is_object(supervision))
+		return;
+	kw_text_table_add(table, "launches");
+	kw_text_table_addf(table,
+			   "%" JSON_INTEGER_FORMAT " by 'kvmwarden run'; %" JSON_INTEGER_FORMAT
+			   " ioctls asked about, %" JSON_INTEGER_FORMAT " refused",
+			   launches, json_integer_value(json_object_get(supervision, "asked")),
+			   json_integer_value(json_object_get(supervision, "refused")));
+	if (outdated) {
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table,
+				   "%" JSON_INTEGER_FORMAT
+				   " of them under a filter that is older than "
+				   "what policies name now",
+				   outdated);
+	}
+	if (failed) {
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table,
+				   "%" JSON_INTEGER_FORMAT
+				   " refused because no decision was to be had",
+				   failed);
+	}
+	if (others) {
+		kw_text_table_add(table, "");
+		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " VMs are not supervised",
+				   others);
+	}
+}
+
 static int print_page(json_t *status)
 {
 	struct kw_text_table table = {.columns = 2};
@@ -288,8 +376,10 @@ static int print_page(json_t *status)
 	print_verdict(status);
 	add_backend(&table, status);
 	add_daemon(&table, status);
+	add_confinement(&table, status);
 	add_policies(&table, status);
 	add_exceptions(&table, status);
+	add_supervision(&table, status);
 	add_after(&table, status);
 	add_counts(&table, status);
 	add_troubles(&table, status);

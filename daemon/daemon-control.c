@@ -29,9 +29,14 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.refusal_count = d->choice.refusal_count,
 		.rules = rules,
 		.policy_error = d->policy_error,
+		.confinement = &d->confinement,
 	};
 	int r;
 
+	status.plain = kw_backend_plain(backend);
+	status.supervises = kw_backend_judges(backend);
+	if (d->supervisor)
+		kw_supervisor_stats(d->supervisor, &status.supervision);
 	status.sealed = d->seal && kw_seal_exists();
 	if (d->seal)
 		status.unguarded = kw_seal_missing(d->seal, &status.unguarded_count);
@@ -46,9 +51,21 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		status.enforcement = KW_DEGRADED;
 		status.reason =
 			"the last proof failed: a canary ioctl was not answered by our programs";
-	} else if (d->options->pin && !status.pinned) {
+	} else if (d->options->pin && !status.pinned && !status.plain) {
 		status.enforcement = KW_DEGRADED;
 		status.reason = "pins of ours are gone: what is in force ends with the daemon";
+	} else if (d->plan_error) {
+		status.enforcement = KW_AUDITING;
+		status.reason = d->plan_error;
+	} else if (status.plain) {
+		status.enforcement = KW_SUPERVISING;
+		status.reason =
+			"VMMs that 'kvmwarden run' starts are refused what policies say, by "
+			"the types of VM they ask for; no others are, nor are they known";
+	} else if (status.backend == KW_BACKEND_SECCOMP) {
+		status.enforcement = KW_SUPERVISING;
+		status.reason = "VMMs that 'kvmwarden run' starts are refused what policies say, "
+				"and no others";
 	} else if (!status.refuses && kw_ruleset_denies(rules)) {
 		status.enforcement = KW_AUDITING;
 		status.reason = "policies in force say deny, which this backend cannot do: "
@@ -64,6 +81,7 @@ static int count_vm(void *userdata, const struct kw_vm *vm)
 
 	status->vms++;
 	status->vms_unknown += vm->type == KW_TYPE_UNKNOWN;
+	status->vms_unsupervised += !(vm->flags & KW_VM_SUPERVISED);
 	return 0;
 }
 
@@ -82,6 +100,19 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 		r = kw_backend_each_vm(d->choice.backend, count_vm, &status);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot read the counters: %s", strerror(-r));
+	if (status.enforcement == KW_SUPERVISING && status.vms_unsupervised &&
+	    kw_ruleset_denies(status.rules)) {
+		status.enforcement = KW_AUDITING;
+		status.reason =
+			"policies in force say deny, and there are VMs that were not started "
+			"by 'kvmwarden run': nothing is refused to them";
+	}
+	if (status.enforcement == KW_SUPERVISING && status.supervision.outdated) {
+		status.enforcement = KW_AUDITING;
+		status.reason = "policies name operations that the filters of VMMs which run since "
+				"before do "
+				"not ask about: those have to be started anew";
+	}
 	cpus = kw_backend_stats_by_cpu(d->choice.backend, &stats);
 	if (cpus > 0)
 		lost = calloc(cpus, sizeof(*lost));
@@ -122,7 +153,7 @@ static int answer_vms(void *userdata, struct kw_json *reply, char **reterr)
 	int r;
 
 	/* Two walks, as it takes two to be sure that a VM is gone. */
-	r = kw_daemon_sweep(d, kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT ? 2 : 1);
+	r = kw_daemon_sweep(d, kw_backend_sweeps(d->choice.backend) ? 2 : 1);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot walk over the host's open files: %s",
 			       strerror(-r));

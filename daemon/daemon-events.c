@@ -218,14 +218,13 @@ void kw_daemon_tell_suppressed(struct kw_daemon *d)
 	d->limits_waiting = kw_backend_end_limits(d->choice.backend, is_over, tell_suppressed, d);
 }
 
-/* A VM ended where no hook tells: the event the hook would have written. */
-static void on_gone(void *userdata, const struct kw_vm *vm)
+/* Where no hook tells: the event the hook would have written. */
+void kw_daemon_vm_gone(struct kw_daemon *d, const struct kw_vm *vm, const struct kw_ruleset *rules)
 {
-	struct kw_daemon *d = userdata;
 	bool es = vm->type == KW_TYPE_DEFAULT && (vm->flags & KW_VM_ES);
 	struct kw_event event = {
 		.time_ns = kw_clock_ns(CLOCK_BOOTTIME),
-		.generation = d->generation,
+		.generation = rules->generation,
 		.vm_id = vm->id,
 		.kind = KW_EVENT_VM_DESTROYED,
 		.operation = KW_OP_VM_DESTROY,
@@ -241,8 +240,7 @@ static void on_gone(void *userdata, const struct kw_vm *vm)
 	const struct kw_subject subject = {event.vm_type, vm->flags, &vm->creator};
 	struct kw_decision decision;
 
-	kw_ruleset_explain(kw_daemon_rules(d, d->generation), event.operation, event.state,
-			   &subject, &decision);
+	kw_ruleset_explain(rules, event.operation, event.state, &subject, &decision);
 	if (decision.verdict == KW_ALLOW)
 		return;
 	event.verdict = decision.verdict;
@@ -253,6 +251,21 @@ static void on_gone(void *userdata, const struct kw_vm *vm)
 	kw_daemon_pump(d);
 	event.seq = kw_backend_next_seq(d->choice.backend);
 	on_event(d, &event);
+}
+
+static void on_gone(void *userdata, const struct kw_vm *vm)
+{
+	struct kw_daemon *d = userdata;
+
+	kw_daemon_vm_gone(d, vm, kw_daemon_rules(d, d->generation));
+}
+
+void kw_daemon_drop_ended(struct kw_daemon *d)
+{
+	if (kw_backend_id(d->choice.backend) != KW_BACKEND_SECCOMP)
+		return;
+	kw_backend_drop_ended(d->choice.backend, on_gone, d);
+	flush(d);
 }
 
 int kw_daemon_sweep(struct kw_daemon *d, unsigned int times)

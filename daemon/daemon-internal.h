@@ -6,12 +6,21 @@
 #include <systemd/sd-event.h>
 
 #include "choose.h"
+#include "confine.h"
 #include "daemon.h"
 #include "handover.h"
 #include "manager.h"
 #include "render.h"
 #include "seal.h"
 #include "sink.h"
+#include "supervisor.h"
+
+/* Policies that only hold for some launches. */
+struct kw_launch_set {
+	char *directory; /* NULL: none */
+	struct kw_ruleset *rules;
+	unsigned int uses; /* launches */
+};
 
 struct kw_daemon {
 	const struct kw_options *options;
@@ -26,6 +35,13 @@ struct kw_daemon {
 	struct kw_ruleset *first; /* until it is in force */
 	uint64_t generation; /* in force; 0: none yet */
 	char *policy_error; /* of the last reload, or NULL */
+	char *plan_error; /* why nothing can be started under the policies in force, or NULL */
+
+	struct kw_supervisor *supervisor;
+	struct kw_supervisor_ops supervising;
+	struct kw_launch_set sets[KW_SETS_MAX]; /* the first stands for those in force */
+
+	struct kw_confinement confinement;
 
 	struct kw_handover handover;
 	bool state_failed; /* told already */
@@ -66,6 +82,21 @@ int kw_daemon_set_mode(struct kw_daemon *d, const char *name, int mode, uint32_t
 		       char **reterr);
 const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t generation);
 
+/* The number of the set that is compiled next: no two have the same. */
+uint64_t kw_daemon_next_generation(const struct kw_daemon *d);
+
+/* daemon-supervise.c: VMMs that are started by "kvmwarden run", or in a container. */
+
+int kw_daemon_supervise(struct kw_daemon *d);
+void kw_daemon_reload_launches(struct kw_daemon *d);
+/*
+ * Where decisions are made without BPF: can these rules be decided so? -EINVAL with *reterr
+ * (malloc()ed), which names the first that cannot. note: d->plan_error, of those in force.
+ */
+int kw_daemon_check_plan(const struct kw_daemon *d, const struct kw_ruleset *rules, char **reterr);
+void kw_daemon_note_plan(struct kw_daemon *d);
+void kw_daemon_end_supervision(struct kw_daemon *d);
+
 /* daemon-events.c */
 
 void kw_daemon_host_init(struct kw_daemon *d);
@@ -83,6 +114,10 @@ void kw_daemon_tell_lost(struct kw_daemon *d, bool try_sink);
 void kw_daemon_member_chain(struct kw_daemon *d);
 /* Tells how many events each rate limit held back, where no further one did. */
 void kw_daemon_tell_suppressed(struct kw_daemon *d);
+/* Drops the records of VMs that ended, where that is only found by looking: before one is made. */
+void kw_daemon_drop_ended(struct kw_daemon *d);
+/* Tells, if a rule of these says so, that a VM ended. */
+void kw_daemon_vm_gone(struct kw_daemon *d, const struct kw_vm *vm, const struct kw_ruleset *rules);
 /* Refreshes the VM records; twice also drops those of VMs that are gone. */
 int kw_daemon_sweep(struct kw_daemon *d, unsigned int times);
 
@@ -94,6 +129,16 @@ int kw_daemon_sweep(struct kw_daemon *d, unsigned int times);
 int kw_daemon_seal_enter(struct kw_daemon *d);
 int kw_daemon_seal_close(struct kw_daemon *d);
 int kw_daemon_seal_ready(struct kw_daemon *d);
+
+/*
+ * daemon-confine.c: the stages of confine.h, unless there is to be none; each returns an
+ * exit status, having said what is wrong, or what this kernel lacks. begin, first of all;
+ * serve, when all is open and before the loop.
+ */
+int kw_daemon_confine_begin(struct kw_daemon *d);
+int kw_daemon_confine_serve(struct kw_daemon *d);
+/* Says why a policy may not be readable any more. */
+void kw_daemon_confine_hint(const struct kw_daemon *d, int error, struct kw_diag *diag);
 
 /* daemon-exceptions.c */
 

@@ -23,6 +23,16 @@ static void apply_overrides(struct kw_daemon *d, struct kw_policy_set *set)
 	}
 }
 
+uint64_t kw_daemon_next_generation(const struct kw_daemon *d)
+{
+	struct kw_counters counters;
+
+	if (!d->choice.backend)
+		return d->generation + 1;
+	kw_backend_counters(d->choice.backend, &counters);
+	return counters.generation + 1;
+}
+
 int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag *reterr)
 {
 	const char *const *dirs = d->options->policy_dirs;
@@ -33,7 +43,7 @@ int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag 
 	if (r < 0)
 		return r;
 	apply_overrides(d, &set);
-	r = kw_ruleset_compile(&set, d->generation + 1, ret, reterr);
+	r = kw_ruleset_compile(&set, kw_daemon_next_generation(d), ret, reterr);
 	kw_policy_set_done(&set);
 	return r;
 }
@@ -57,7 +67,12 @@ const struct kw_ruleset *kw_daemon_rules(const struct kw_daemon *d, uint64_t gen
 {
 	const struct kw_ruleset *rules = d->handover.generations[generation % KW_GENERATIONS_KEPT];
 
-	return rules && rules->generation == generation ? rules : NULL;
+	if (rules && rules->generation == generation)
+		return rules;
+	for (size_t i = 1; i < KW_SETS_MAX; i++)
+		if (d->sets[i].rules && d->sets[i].rules->generation == generation)
+			return d->sets[i].rules;
+	return NULL;
 }
 
 /* Keeps the reason for status, and gives the caller and the audit trail theirs. */
@@ -87,27 +102,41 @@ static void refused(struct kw_daemon *d, const struct kw_diag *diag, char **rete
 	kw_daemon_event_end(d);
 }
 
+/* Puts rules in force that can be decided here. */
+static int publish(struct kw_daemon *d, const struct kw_ruleset *rules, char **reterr)
+{
+	int r;
+
+	r = kw_daemon_check_plan(d, rules, reterr);
+	if (r < 0)
+		return r;
+	r = kw_backend_publish(d->choice.backend, rules);
+	return r < 0 ? kw_fail(r, reterr, "cannot publish the rule table: %s", strerror(-r)) : 0;
+}
+
 int kw_daemon_reload(struct kw_daemon *d, char **reterr)
 {
+	_cleanup_free_ char *why = NULL;
 	struct kw_ruleset *rules = NULL;
 	struct kw_diag diag = {};
 	int r;
 
 	r = kw_daemon_load(d, &rules, &diag);
 	if (r == 0) {
-		r = kw_backend_publish(d->choice.backend, rules);
+		r = publish(d, rules, &why);
 		if (r < 0) {
-			kw_diag_set(&diag, NULL, 0, 0, "cannot publish the rule table: %s",
-				    strerror(-r));
+			kw_diag_set(&diag, NULL, 0, 0, "%s", why ?: "out of memory");
 			kw_ruleset_free(rules);
 		}
 	}
 	if (r < 0) {
+		kw_daemon_confine_hint(d, r, &diag);
 		refused(d, &diag, reterr);
 		kw_diag_done(&diag);
 		return r;
 	}
 	kw_daemon_adopt_rules(d, rules);
+	kw_daemon_note_plan(d);
 	free(d->policy_error);
 	d->policy_error = NULL;
 	fprintf(stderr, "kvmwardend: generation %llu is in force: %zu policies\n",
@@ -117,6 +146,7 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr)
 	kw_json_member_unsigned(&d->line, "policies", rules->set.count);
 	kw_json_member_unsigned(&d->line, "generation", d->generation);
 	kw_daemon_event_end(d);
+	kw_daemon_reload_launches(d);
 	return 0;
 }
 
@@ -162,19 +192,22 @@ static int publish_overrides(struct kw_daemon *d, char **reterr)
 	if (r < 0)
 		return r;
 	apply_overrides(d, &set);
-	r = kw_ruleset_compile(&set, d->generation + 1, &rules, &diag);
+	r = kw_ruleset_compile(&set, kw_daemon_next_generation(d), &rules, &diag);
 	kw_policy_set_done(&set);
 	if (r < 0) {
 		*reterr = diag.message ? strdup(diag.message) : NULL;
 		kw_diag_done(&diag);
 		return r;
 	}
-	r = kw_backend_publish(d->choice.backend, rules);
+	r = publish(d, rules, reterr);
 	if (r < 0) {
 		kw_ruleset_free(rules);
-		return kw_fail(r, reterr, "cannot publish the rule table: %s", strerror(-r));
+		return r;
 	}
 	kw_daemon_adopt_rules(d, rules);
+	kw_daemon_note_plan(d);
+	if (d->supervisor)
+		kw_supervisor_compare(d->supervisor);
 	return 0;
 }
 

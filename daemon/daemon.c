@@ -22,7 +22,8 @@
  * is about telling it what to decide (kw_daemon_reload), hearing what it decided
  * (the ring buffer, a batch at a time), checking that it still does
  * (prove), and answering questions (the manager). Nothing on the way of an ioctl
- * ever waits for this process.
+ * ever waits for this process. It gives up what it does not need at two points:
+ * kw_daemon_confine_begin and kw_daemon_confine_serve, see confine.c.
  */
 
 #define SWEEP_USEC (2 * 1000 * 1000) /* also the interval at which losses are told */
@@ -137,7 +138,12 @@ static int prepare(struct kw_daemon *d)
 static int start(struct kw_daemon *d)
 {
 	const struct kw_options *options = d->options;
-	const struct kw_backend_wish wish = {options->pin, options->vms_max, options->full_refuses};
+	const struct kw_backend_wish wish = {
+		.pin = options->pin,
+		.vms_max = options->vms_max,
+		.full_refuses = options->full_refuses,
+		.no_bpf = options->plain ? "--backend seccomp-plain says so" : NULL,
+	};
 	char *why = NULL;
 	int r;
 
@@ -170,6 +176,10 @@ static int start(struct kw_daemon *d)
 		return complain(KW_EXIT_OS, "cannot adopt the VMs that exist", r);
 	kw_daemon_tell_lost(d, false);
 	kw_daemon_reconcile_exceptions(d);
+	kw_daemon_note_plan(d);
+	r = kw_daemon_supervise(d);
+	if (r < 0)
+		return complain_of("cannot listen beside", options->socket, r);
 	return KW_EXIT_OK;
 }
 
@@ -235,7 +245,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 	struct kw_daemon *d = userdata;
 
 	(void)usec;
-	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
+	if (kw_backend_sweeps(d->choice.backend))
 		kw_daemon_sweep(d, 1);
 	kw_daemon_tell_lost(d, true);
 	kw_daemon_tell_suppressed(d);
@@ -309,9 +319,11 @@ static void tell_started(struct kw_daemon *d)
 	kw_daemon_status(d, &status);
 	fprintf(stderr,
 		"kvmwardend: %s: backend %s%s, %zu policies, proved by the native%s entry\n",
-		kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
+		kw_enforcement_name(status.enforcement), kw_backend_title(d->choice.backend),
 		status.adopted ? ", adopted from an earlier daemon" : "", rules->set.count,
 		d->proof.entries[KW_ENTRY_COMPAT] ? " and the 32-bit" : "");
+	if (status.plain)
+		fprintf(stderr, "kvmwardend: decisions are made without BPF: %s\n", status.plain);
 	if (status.reason)
 		fprintf(stderr, "kvmwardend: warning: %s\n", status.reason);
 	kw_daemon_event_begin(d, "started");
@@ -323,9 +335,10 @@ static void tell_started(struct kw_daemon *d)
 	kw_json_member_bool(&d->line, "adopted", status.adopted);
 	kw_daemon_member_chain(d);
 	kw_json_member_bool(&d->line, "sealed", status.sealed);
+	kw_json_member_string(&d->line, "plain", status.plain);
 	kw_daemon_event_end(d);
 	sd_notifyf(0, "READY=1\nSTATUS=%s, backend %s, %zu policies.",
-		   kw_enforcement_name(status.enforcement), kw_backend_name(status.backend),
+		   kw_enforcement_name(status.enforcement), kw_backend_title(d->choice.backend),
 		   rules->set.count);
 }
 
@@ -338,13 +351,16 @@ static int serve(struct kw_daemon *d)
 		return complain(KW_EXIT_OS, "cannot set up the event loop", r);
 	/* Type information took some 10 MiB while the programs were loaded. */
 	malloc_trim(0);
+	r = kw_daemon_confine_serve(d);
+	if (r != KW_EXIT_OK)
+		return r;
 	tell_started(d);
 	r = sd_event_loop(d->loop);
 	sd_notify(0, "STOPPING=1");
 	if (r < 0)
 		return complain(KW_EXIT_OS, "the event loop failed", r);
 	/* VMs that ended since the last sweep. */
-	if (kw_backend_id(d->choice.backend) == KW_BACKEND_TRACEPOINT)
+	if (kw_backend_sweeps(d->choice.backend))
 		kw_daemon_sweep(d, 2);
 	/* What is missing by now nobody else would tell of. */
 	kw_daemon_tell_lost(d, true);
@@ -374,6 +390,9 @@ int kw_daemon_run(const struct kw_options *options)
 	/* A limit for the file of events is a failed write like others. */
 	signal(SIGXFSZ, SIG_IGN);
 
+	status = kw_daemon_confine_begin(&d);
+	if (status != KW_EXIT_OK)
+		return status;
 	r = sd_event_default(&d.loop);
 	if (r < 0)
 		return complain(KW_EXIT_OS, "cannot create an event loop", r);
@@ -389,12 +408,15 @@ int kw_daemon_run(const struct kw_options *options)
 		kw_seal_undo(d.seal);
 	kw_seal_free(d.seal);
 	kw_token_wipe(&d.token);
+	kw_daemon_end_supervision(&d);
 	kw_manager_free(d.manager);
 	kw_sink_free(d.sink);
 	kw_choice_done(&d.choice);
 	kw_handover_done(&d.handover);
+	kw_confinement_done(&d.confinement);
 	kw_ruleset_free(d.first);
 	free(d.policy_error);
+	free(d.plan_error);
 	kw_json_done(&d.line);
 	sd_event_unref(d.loop);
 	kw_pins_unlock(d.pins_lock);

@@ -8,14 +8,17 @@
 #include "cli.h"
 #include "kvmwarden.h"
 #include "names.h"
+#include "plan.h"
 #include "util.h"
 
 static const char help[] =
 	"Usage: kvmwardend [OPTION...]\n"
 	"Enforces policies on the ioctls of KVM virtual machines, and tells what happened.\n"
 	"\n"
-	"  --backend NAME      auto (default), lsm, fmod_ret or tracepoint\n"
-	"  --require deny      do not run unless the backend can refuse an ioctl\n"
+	"  --backend NAME      auto (default), lsm, fmod_ret, tracepoint, seccomp, or\n"
+	"                      seccomp-plain, which does without BPF\n"
+	"  --require deny      do not run unless the backend refuses ioctls to every VMM: lsm,\n"
+	"                      fmod_ret\n"
 	"  --policy-dir DIR    read policies from here instead of the default search path;\n"
 	"                      may be repeated, the first one is the strongest\n"
 	"  --events FILE       append events to FILE instead of standard output\n"
@@ -26,6 +29,8 @@ static const char help[] =
 	"  --seal TOKENFILE    keep other processes, root's too, from programs, maps, pins and\n"
 	"                      daemon; only who has the token can end that\n"
 	"  --no-pin            stop enforcing when the daemon ends\n"
+	"  --no-confine        keep all capabilities, files and system calls: for sanitizers and\n"
+	"                      debuggers of the daemon\n"
 	"  --help, --version\n"
 	"\n"
 	"Signals: HUP reloads the policies; USR1 opens the file of --events anew, after it was\n"
@@ -46,6 +51,7 @@ enum {
 	OPT_JSON,
 	OPT_SOCKET,
 	OPT_NO_PIN,
+	OPT_NO_CONFINE,
 	OPT_SEAL,
 	OPT_VMS_MAX,
 	OPT_ON_FULL,
@@ -62,6 +68,7 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"seal", required_argument, NULL, OPT_SEAL},
 	{"no-pin", no_argument, NULL, OPT_NO_PIN},
+	{"no-confine", no_argument, NULL, OPT_NO_CONFINE},
 	{"vms-max", required_argument, NULL, OPT_VMS_MAX},
 	{"on-full", required_argument, NULL, OPT_ON_FULL},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -102,6 +109,12 @@ static int take(struct kw_options *options, int option, const char *value)
 	case OPT_BACKEND:
 		if (kw_streq(value, "auto")) {
 			options->backend = KW_BACKEND_NONE;
+			options->plain = false;
+			return 0;
+		}
+		options->plain = kw_streq(value, kw_means_name(KW_MEANS_TYPES));
+		if (options->plain) {
+			options->backend = KW_BACKEND_SECCOMP;
 			return 0;
 		}
 		backend = kw_backend_from_name(value);
@@ -127,6 +140,9 @@ static int take(struct kw_options *options, int option, const char *value)
 		return 0;
 	case OPT_NO_PIN:
 		options->pin = false;
+		return 0;
+	case OPT_NO_CONFINE:
+		options->confine = false;
 		return 0;
 	case OPT_SEAL:
 		options->seal = value;
@@ -167,6 +183,7 @@ int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_sta
 	struct kw_options options = {
 		.socket = KW_SOCKET_DEFAULT,
 		.pin = true,
+		.confine = true,
 		.vms_max = KW_VMS_MAX,
 		.full_refuses = true,
 	};

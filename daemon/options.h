@@ -9,11 +9,13 @@
 
 struct kw_options {
 	unsigned int backend; /* enum kw_backend_id; KW_BACKEND_NONE: the strongest that works */
+	bool plain; /* of the seccomp backend: without BPF */
 	bool require_deny; /* refuse to run with a backend that cannot refuse */
 	const char **policy_dirs; /* NULL-terminated, owned; NULL: the default search path */
 	const char *socket;
 	const char *events; /* file for events; NULL: stdout */
 	bool pin;
+	bool confine; /* give up what the loop does not need */
 	const char *seal; /* file of the token; NULL: not sealed */
 	uint32_t vms_max; /* VMs at a time that are recorded */
 	bool full_refuses; /* beyond it KVM_CREATE_VM is refused, not only reported */

@@ -39,6 +39,8 @@ const char *kw_enforcement_name(enum kw_enforcement enforcement)
 		return "starting";
 	case KW_ENFORCING:
 		return "enforcing";
+	case KW_SUPERVISING:
+		return "supervising";
 	case KW_AUDITING:
 		return "auditing";
 	case KW_DEGRADED:
@@ -181,6 +183,57 @@ static void render_unguarded(struct kw_json *json, const struct kw_status *statu
 	kw_json_close_array(json);
 }
 
+/* Null where the kernel refuses by itself, and nothing has to be supervised. */
+static void render_supervision(struct kw_json *json, const struct kw_status *status)
+{
+	const struct kw_launch_stats *total = &status->supervision.total;
+
+	if (!status->supervises) {
+		kw_json_null(json);
+		return;
+	}
+	kw_json_open_object(json);
+	kw_json_member_unsigned(json, "launches", status->supervision.launches);
+	kw_json_member_unsigned(json, "outdated", status->supervision.outdated);
+	kw_json_member_unsigned(json, "vms_unsupervised", status->vms_unsupervised);
+	kw_json_member_unsigned(json, "asked", total->asked);
+	kw_json_member_unsigned(json, "refused", total->refused);
+	kw_json_member_unsigned(json, "killed", total->killed);
+	kw_json_member_unsigned(json, "held", total->held);
+	kw_json_member_unsigned(json, "failed", total->failed);
+	kw_json_close_object(json);
+}
+
+static void render_confinement(struct kw_json *json, const struct kw_confinement *c)
+{
+	kw_json_open_object(json);
+	kw_json_member_bool(json, "active", c->wanted);
+	kw_json_key(json, "stages");
+	kw_json_open_array(json);
+	for (enum kw_confine_stage i = 0; i < _KW_CONFINE_MAX; i++)
+		if (c->stages[i])
+			kw_json_string(json, kw_confine_stage_name(i));
+	kw_json_close_array(json);
+	kw_json_key(json, "missing");
+	kw_json_open_array(json);
+	for (enum kw_confine_stage i = 0; i < _KW_CONFINE_MAX; i++) {
+		if (!c->missing[i])
+			continue;
+		kw_json_open_object(json);
+		kw_json_member_string(json, "stage", kw_confine_stage_name(i));
+		kw_json_member_string(json, "reason", c->missing[i]);
+		kw_json_close_object(json);
+	}
+	kw_json_close_array(json);
+	kw_json_key(json, "capabilities");
+	kw_json_open_array(json);
+	for (unsigned int i = 0; i < 64; i++)
+		if (c->capabilities & 1ull << i)
+			kw_json_string(json, kw_confine_capability_name(i));
+	kw_json_close_array(json);
+	kw_json_close_object(json);
+}
+
 void kw_render_status(struct kw_json *json, const struct kw_status *status)
 {
 	kw_json_open_object(json);
@@ -188,6 +241,7 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	kw_json_member_string(json, "enforcement", kw_enforcement_name(status->enforcement));
 	kw_json_member_string(json, "reason", status->reason);
 	kw_json_member_string(json, "backend", kw_backend_name(status->backend));
+	kw_json_member_string(json, "plain", status->plain);
 	kw_json_member_bool(json, "refuses", status->refuses);
 	kw_json_member_bool(json, "pinned", status->pinned);
 	kw_json_member_bool(json, "sealed", status->sealed);
@@ -195,6 +249,8 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	render_unguarded(json, status);
 	kw_json_member_bool(json, "adopted", status->adopted);
 	member_time_or_null(json, "attached", status->attached_ns);
+	kw_json_key(json, "confinement");
+	render_confinement(json, status->confinement);
 	kw_json_member_unsigned(json, "pid", status->pid);
 	member_time_or_null(json, "since", status->since_ns);
 	kw_json_key(json, "proof");
@@ -212,6 +268,8 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	kw_json_member_string(json, "policy_error", status->policy_error);
 	kw_json_key(json, "after_the_fact");
 	render_after(json, status);
+	kw_json_key(json, "supervision");
+	render_supervision(json, status);
 	kw_json_key(json, "exceptions");
 	render_exceptions(json, status);
 	kw_json_key(json, "counters");

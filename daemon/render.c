@@ -257,6 +257,7 @@ void kw_render_vm(struct kw_json *json, const struct kw_vm *vm, const struct kw_
 	kw_json_member_bool(json, "private_memory", vm->flags & KW_VM_PRIVATE_MEMORY);
 	kw_json_member_bool(json, "protected_state", vm->flags & KW_VM_PROTECTED_STATE);
 	kw_json_member_bool(json, "condemned", vm->flags & KW_VM_CONDEMNED);
+	kw_json_member_bool(json, "supervised", vm->flags & KW_VM_SUPERVISED);
 	kw_json_member_string(json, "provenance", adopted ? "adopted" : "created");
 	kw_json_member_time(json, "since", vm->born_ns + host->realtime_offset_ns);
 	kw_json_key(json, "creator");

@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "confine.h"
 #include "json.h"
 #include "kvmwarden.h"
 #include "ruleset.h"
+#include "supervisor.h"
 
 /* Raised when a field changes meaning or goes; fields may be added at any time. */
 #define KW_EVENT_VERSION 1
@@ -46,6 +48,7 @@ void kw_render_vm(struct kw_json *json, const struct kw_vm *vm, const struct kw_
 enum kw_enforcement {
 	KW_STARTING,
 	KW_ENFORCING, /* the backend refuses, proved, or nothing asks it to */
+	KW_SUPERVISING, /* who is started by "kvmwarden run" is refused, and there is nobody else */
 	KW_AUDITING, /* policies ask for a refusal this backend cannot give */
 	KW_DEGRADED, /* the last proof failed */
 };
@@ -70,6 +73,7 @@ struct kw_status {
 	enum kw_enforcement enforcement;
 	const char *reason; /* one sentence: what falls short, or NULL */
 	unsigned int backend;
+	const char *plain; /* why decisions are made without BPF, or NULL */
 	bool refuses; /* the backend can refuse */
 	bool pinned;
 	bool sealed; /* by a guard: see seal.h */
@@ -99,6 +103,10 @@ struct kw_status {
 	size_t unwatched_count;
 	const struct kw_status_exception *exceptions; /* borrowed */
 	size_t exception_count;
+	bool supervises; /* "kvmwarden run" is served */
+	struct kw_supervisor_stats supervision;
+	uint64_t vms_unsupervised; /* known VMs whose process is under no filter of ours */
+	const struct kw_confinement *confinement; /* of the daemon; borrowed */
 	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
 	uint64_t followers_lost; /* events that slow followers missed */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Events, VMs and the status against docs/events.schema.json, and against what was meant. */
+/* Events and VMs against docs/events.schema.json, and against what was meant. */
 #include "unit.h"
 
 #include <errno.h>
@@ -415,46 +415,6 @@ static void test_vm_of_an_older_generation(void **state)
 	json_decref(root);
 }
 
-static json_t *load_status(const struct kw_status *status)
-{
-	struct kw_json json = {};
-	json_t *root;
-
-	kw_render_status(&json, status);
-	root = load(&json);
-	assert_def("status", root);
-	return root;
-}
-
-static void test_status(void **state)
-{
-	const struct kw_backend_refusal refusal = {KW_BACKEND_LSM, "'bpf' is not active"};
-	struct kw_status status = {
-		.enforcement = KW_ENFORCING,
-		.backend = KW_BACKEND_FMOD_RET,
-		.refuses = true,
-		.since_ns = 1700000000000000000,
-		.proved_ns = 1700000000000000000,
-		.proved = {true, true},
-		.refusals = &refusal,
-		.refusal_count = 1,
-		.rules = &ruleset,
-	};
-	json_t *root;
-
-	(void)state;
-	root = load_status(&status);
-	assert_int_equal(json_integer_value(json_object_get(root, "generation")), 3);
-	assert_int_equal(json_array_size(json_object_get(root, "policies")), 2);
-	json_decref(root);
-
-	status = (struct kw_status){.enforcement = KW_STARTING, .compat_absent = true};
-	root = load_status(&status);
-	assert_true(json_is_null(json_object_get(json_object_get(root, "proof"), "compat")));
-	assert_true(json_is_null(json_object_get(root, "generation")));
-	json_decref(root);
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -492,7 +452,6 @@ int main(void)
 		cmocka_unit_test(test_schema_refuses),
 		cmocka_unit_test(test_vms),
 		cmocka_unit_test(test_vm_of_an_older_generation),
-		cmocka_unit_test(test_status),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
