@@ -76,9 +76,10 @@ kill_daemon() {
 	daemon=
 }
 
-# outcome STEP...: the outcome and errno of the last attempt of the probe.
+# outcome STEP...: the outcome and errno of the last attempt of the probe, which $launcher starts.
+launcher=()
 outcome() {
-	build/tests/probe "$@" 2>>"$work/err" |
+	"${launcher[@]}" build/tests/probe "$@" 2>>"$work/err" |
 		awk -F'\t' '!/^#/ && NF >= 7 { o = $6 " " $7 } END { print o }'
 }
 

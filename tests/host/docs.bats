@@ -113,6 +113,32 @@ check_policies() {
 	run -1 check_policies "$work/sample.md"
 }
 
+@test "what starts a VMM is found, be it a command or a script" {
+	cat >"$work/sample.md" <<-'END'
+		```sh
+		sudo kvmwarden run --wait 5 -- qemu-system-x86_64 \
+		    -M microvm
+		kvmwarden run --help
+		```
+
+		```sh
+		#!/bin/sh
+		exec /usr/bin/kvmwarden run -- /usr/bin/qemu-system-x86_64 "$@"
+		```
+
+		```ini
+		[Service]
+		ExecStart=/usr/bin/true
+		```
+	END
+	mkdir "$work/scripts"
+	tests/host/doc-blocks launches "$work/scripts" "$work/sample.md"
+	same "sample.md-2 sample.md-7" "$(find "$work/scripts" -type f -printf '%f\n' | sort | xargs)"
+	same "kvmwarden run --wait 5 -- qemu-system-x86_64 -M microvm" "$(tail -n 1 "$work/scripts/sample.md-2")"
+	same "[Service]
+ExecStart=/usr/bin/true" "$(tests/host/doc-blocks units "$work/sample.md")"
+}
+
 # --- the documents ------------------------------------------------------------
 
 @test "every command shown in README.md and docs/ that needs no daemon ends as shown" {
@@ -125,4 +151,60 @@ check_policies() {
 	existing README.md docs/*.md
 	check_policies "${documents[@]}"
 	[ -n "$(ls "$work/shown")" ] || skip "${documents[*]}: no yaml block begins with 'policy:'"
+}
+
+@test "every VMM shown under kvmwarden run is started under a filter, with its arguments" {
+	needs_kvm
+	local script
+	existing README.md docs/*.md
+	mkdir "$work/scripts" "$work/bin"
+	tests/host/doc-blocks launches "$work/scripts" "${documents[@]}"
+	[ -n "$(ls "$work/scripts")" ]
+	# In the place of QEMU, which has nothing to boot here.
+	printf '#!/bin/sh\ngrep Seccomp: /proc/self/status; echo "$@"\n' >"$work/bin/qemu-system-x86_64"
+	printf '#!/bin/sh\nexec "%s/build/kvmwarden" --socket "%s" "$@"\n' "$PWD" "$socket" >"$work/bin/kvmwarden"
+	chmod 0755 "$work/bin"/*
+	launch --backend seccomp --policy-dir "$policies"
+	export PATH=$work/bin:$PATH
+	for script in "$work/scripts"/*; do
+		sed -i "s,/usr/bin/,$work/bin/,g" "$script"
+		: >"$events"
+		run -0 timeout "$patience" "$script" -name its-arguments
+		same "Seccomp:	2" "${lines[0]}"
+		wait_until said_event launch-ended
+		same qemu-system-x86_64 "$(jq -r 'select(.event == "launch-started") | .name' "$events")"
+	done
+	has its-arguments
+}
+
+@test "what is shown of units is in those that are installed" {
+	local line
+	existing README.md docs/*.md
+	tests/host/doc-blocks units "${documents[@]}" >"$work/units"
+	[ -s "$work/units" ]
+	while read -r line; do
+		[ -z "$line" ] || grep -qxF -e "$line" systemd/*
+	done <"$work/units"
+}
+
+@test "make install has all that is needed, and systemd takes the units" {
+	local root=$work/root unit
+	make -s install DESTDIR="$root"
+	same "usr/bin/kvmwarden usr/lib/systemd/system/kvmwardend.service usr/sbin/kvmwardend usr/share/kvmwarden/systemd/seccomp.conf usr/share/kvmwarden/systemd/vmm@.service" \
+		"$(cd "$root" && find . -type f ! -name '*.yaml' -printf '%P\n' | sort | xargs)"
+	same "$(find policies -name '*.yaml' | wc -l)" "$(find "$root" -name '*.yaml' | wc -l)"
+	run -0 "$root/usr/bin/kvmwarden" policy check "$root/usr/lib/kvmwarden/policy.d"/*.yaml
+	command -v systemd-analyze >/dev/null || skip "this machine has no systemd-analyze (the rest passed)"
+	mkdir -p "$work/units/kvmwardend.service.d"
+	for unit in "$root/usr/lib/systemd/system"/* "$root/usr/share/kvmwarden/systemd"/*.service; do
+		sed -E "s,=/usr/(s?bin/kvmwarden),=$root/usr/\1," "$unit" >"$work/units/${unit##*/}"
+		# Nothing is said of a good one.
+		run -0 systemd-analyze verify --man=no "$work/units/${unit##*/}"
+		same "" "$(grep -F "${unit##*/}" <<<"$output" || :)"
+	done
+	sed "s,=/usr/sbin/,=$root/usr/sbin/," systemd/seccomp.conf >"$work/units/kvmwardend.service.d/seccomp.conf"
+	run -0 systemd-analyze verify --man=no "$work/units/kvmwardend.service"
+	echo "NoSuchThing=1" >>"$work/units/kvmwardend.service.d/seccomp.conf"
+	run systemd-analyze verify --man=no "$work/units/kvmwardend.service"
+	has NoSuchThing
 }
