@@ -18,8 +18,8 @@ under() {
 # start_plain: it is told to do without BPF, and does not even try.
 start_plain() {
 	under kill
-	launch --backend seccomp-plain --policy-dir "$policies"
-	as=("${kvmwarden[@]}" run --)
+	supervisor=seccomp-plain
+	start_supervisor
 }
 
 # rule NAME OPERATION VERDICT [MATCH]
@@ -300,19 +300,7 @@ native KVM_SET_FPU allowed -" "$(tried)"
 	deny_registers
 	rule mine KVM_SET_GUEST_DEBUG deny
 	start_plain
-	as=("${kvmwarden[@]}" run --keep 30 --)
-	hold_vm our-errno=EACCES hold try=KVM_SET_REGS try=KVM_GET_REGS
-	kill -KILL "$daemon"
-	wait_until is_over "$daemon"
-	# It asks while there is nobody, and waits.
-	exec 8>&-
-	sleep 0.5
-	run ! is_over "$vm_pid"
-	launch --backend seccomp-plain --policy-dir "$policies"
-	ends "$vm_pid" 0
-	has "KVM_SET_REGS	refused-by-us	EACCES" "$(<"$work/held")"
-	has "KVM_GET_REGS	allowed" "$(<"$work/held")"
-	said_event launch-resumed
+	who_waits_is_answered_by_the_next
 	same "deny default false $vmm" \
 		"$(my_ioctls '"\(.verdict) \(.vm.type) \(.vm.adopted) \(.process.exe)"')"
 	stop_daemon

@@ -4,14 +4,10 @@
 # 'kvmwarden run' at its edges: what it says, other filters, other processes, policies that change.
 
 load helper
+load supervision
 
 setup_file() {
 	needs_kvm
-}
-
-start_supervisor() {
-	launch --backend seccomp --policy-dir "$policies"
-	as=("${kvmwarden[@]}" run --)
 }
 
 @test "it says what it takes, and how it ends" {

@@ -10,11 +10,6 @@ setup_file() {
 	needs_kvm
 }
 
-start_supervisor() {
-	launch --backend seccomp --policy-dir "$policies"
-	as=("${kvmwarden[@]}" run --)
-}
-
 @test "register writes fail with the policy's errno, and everything else works" {
 	deny_registers
 	start_supervisor
@@ -243,19 +238,7 @@ native KVM_SET_SREGS refused-by-us EPERM" "$(tried)"
 @test "the next daemon goes on where one was killed, also with who waits" {
 	deny_registers
 	start_supervisor
-	as=("${kvmwarden[@]}" run --keep 30 --)
-	hold_vm our-errno=EACCES hold try=KVM_SET_REGS try=KVM_GET_REGS
-	kill -KILL "$daemon"
-	wait_until is_over "$daemon"
-	# It asks while there is nobody, and waits.
-	exec 8>&-
-	sleep 0.5
-	run ! is_over "$vm_pid"
-	launch --backend seccomp --policy-dir "$policies"
-	ends "$vm_pid" 0
-	has "KVM_SET_REGS	refused-by-us	EACCES" "$(<"$work/held")"
-	has "KVM_GET_REGS	allowed" "$(<"$work/held")"
-	said_event launch-resumed
+	who_waits_is_answered_by_the_next
 }
 
 @test "if none comes, what is asked about fails, and nothing hangs" {
