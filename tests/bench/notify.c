@@ -3,6 +3,7 @@
 
 /*
  * notify bare | filter DIR | supervised | reference DIR
+ * notify inspect PID
  *
  * One of the VMMs that tests/bench/run compares, on two lines of conversation: each line of
  * standard input is an order, each line of standard output its answer.
@@ -11,7 +12,8 @@
  *	filter		under the filter that the policies of DIR make, but that refuses where that asks
  *	supervised	as it was started, which is by kvmwarden run
  *	reference	under the filter that the policies of DIR make, asked by the shortest
- *			supervisor that there can be: a child that refuses whatever comes
+ *			supervisor that there can be: a child that lets KVM_SET_FPU pass and
+ *			refuses the rest
  *
  *	length			how many instructions of BPF its filter has; 0: it made none
  *	plain WHAT CALLS	nanoseconds of one call, on average; WHAT is getppid, fionread (of a pipe)
@@ -21,6 +23,9 @@
  *	asker			the pid of the reference's supervisor
  *
  * What does not come out as WHAT says ends it with 1.
+ *
+ * "inspect" says how many instructions the filter of a process has, as the kernel has it: it must
+ * be the only one. 0: this kernel does not tell (CONFIG_CHECKPOINT_RESTORE).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +40,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,7 +139,9 @@ static void serve(int listener)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	do {
 		r = kw_notify_receive(listener, &notif);
-		if (r == 0)
+		if (r == 0 && (uint32_t)notif.notif.data.args[1] == KVM_SET_FPU)
+			kw_notify_continue(listener, notif.notif.id);
+		else if (r == 0)
 			kw_notify_refuse(listener, notif.notif.id, REFUSAL);
 	} while (r == 0 || r == -EAGAIN);
 	_exit(0);
@@ -151,6 +160,29 @@ static void be_asked_about(const char *directory)
 	if (asker == 0)
 		serve(seccomp_notify_fd(filter));
 	kw_plan_done(&plan);
+}
+
+/* The length of a process's newest filter, 0 if the kernel does not tell; there must be no other. */
+static long inspect(pid_t pid)
+{
+	long count, other;
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 || waitpid(pid, &status, __WALL) != pid)
+		give_up("the process cannot be traced");
+	count = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, NULL);
+	if (count < 0 && errno == EIO)
+		return 0;
+	if (count < 0)
+		give_up("the process has no filter");
+	other = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 1, NULL);
+	if (other >= 0 || errno != ENOENT) {
+		errno = EEXIST;
+		give_up("the process has more than one filter");
+	}
+	/* Its end lets the process go on. */
+	return count;
 }
 
 /* --- calls -------------------------------------------------------------------- */
@@ -223,6 +255,8 @@ int main(int argc, char **argv)
 
 	if (!directory && (kw_streq(mode, "filter") || kw_streq(mode, "reference")))
 		return 2;
+	if (kw_streq(mode, "inspect"))
+		return !directory || printf("%ld\n", inspect(atoi(directory))) < 0;
 	make_vm();
 	if (kw_streq(mode, "filter"))
 		filter_alone(directory);
