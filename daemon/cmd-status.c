@@ -111,11 +111,16 @@ static void add_backend(struct kw_text_table *table, json_t *status)
 
 	describe_proof(status, proof);
 	kw_text_table_add(table, "backend");
-	kw_text_table_addf(
-		table, "%s, %s; %s",
-		*plain ? kw_means_name(KW_MEANS_TYPES) : kw_text_member(status, "backend"),
-		refuses ? "refuses ioctls" : "cannot refuse, only report and kill",
-		pinned ? "pinned: it outlives the daemon" : "not pinned: it ends with the daemon");
+	if (kw_streq(kw_text_member(status, "backend"), kw_backend_name(KW_BACKEND_SECCOMP)))
+		kw_text_table_addf(
+			table, "%s, answers VMMs that 'kvmwarden run' starts; it takes a daemon",
+			*plain ? kw_means_name(KW_MEANS_TYPES) : "seccomp");
+	else
+		kw_text_table_addf(table, "%s, %s; %s", kw_text_member(status, "backend"),
+				   refuses ? "refuses ioctls"
+					   : "cannot refuse, only report and kill",
+				   pinned ? "pinned: it outlives the daemon"
+					  : "not pinned: it ends with the daemon");
 	if (*plain) {
 		kw_text_table_add(table, "");
 		kw_text_table_addf(table, "without BPF: %s", plain);
