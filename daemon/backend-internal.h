@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/filter.h>
 
 #include "backend.h"
 #include "canary.h"
@@ -50,6 +51,7 @@ struct kw_backend {
 	int maps[_KW_MAP_MAX];
 	int walker; /* the iterator over files */
 	int table_btf; /* type information of the rule tables: opening it takes CAP_SYS_ADMIN */
+	struct sock_fprog trial_filter; /* under which the proof is, where VMMs are under one */
 	int judge; /* the one over a task; -1: this backend has no use for it */
 	int links[KW_LINKS_MAX], programs[KW_LINKS_MAX];
 	const char *names[KW_LINKS_MAX]; /* of the programs */

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 
 #include "backend-internal.h"
+#include "filter.h"
 #include "notify.h"
 #include "util.h"
 
@@ -81,16 +82,27 @@ static int answer(void *userdata, const struct kw_call *call, uint32_t tid)
 	return (int)decision.error;
 }
 
-int kw_backend_sing_filtered(struct kw_backend *b, enum kw_entry entry)
+/* Once, at the start: libseccomp does not bear a lack of memory. */
+static int make_filter(struct kw_backend *b)
 {
+	_cleanup_free_ char *why = NULL;
 	struct kw_plan_entry canary = {
 		.command = KW_CMD_CANARY,
 		.disposition = KW_PLAN_NOTIFY,
 	};
 	const struct kw_plan plan = {.entries = &canary, .count = 1};
+
+	return b->trial_filter.filter ? 0 : kw_filter_make(&plan, &b->trial_filter, &why);
+}
+
+int kw_backend_sing_filtered(struct kw_backend *b, enum kw_entry entry)
+{
 	struct song song = {.backend = b, .entry = entry};
 	int r;
 
-	r = kw_notify_run_filtered(&plan, sing, answer, &song);
+	r = make_filter(b);
+	if (r < 0)
+		return r;
+	r = kw_notify_run_filtered(&b->trial_filter, sing, answer, &song);
 	return r < 0 ? r : song.result;
 }

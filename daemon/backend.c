@@ -126,6 +126,8 @@ static void step_back(struct kw_backend *b)
 	b->ring = NULL;
 	kw_canary_done(&b->canary);
 	kw_backend_plain_done(b);
+	free(b->trial_filter.filter);
+	b->trial_filter.filter = NULL;
 	kw_backend_let_go(b);
 	free(b->epoch);
 	b->epoch = NULL;

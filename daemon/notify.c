@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "filter.h"
 #include "util.h"
 
 #define X32_BIT 0x40000000
@@ -84,7 +83,7 @@ bool kw_notify_call(const struct seccomp_data *data, struct kw_call *ret)
 
 /* What the two threads of a trial know of each other. */
 struct trial {
-	struct sock_fprog program;
+	const struct sock_fprog *filter;
 	void (*act)(void *userdata);
 	void *userdata;
 	int listener; /* or -errno */
@@ -99,7 +98,7 @@ static void *run_trial(void *context)
 	/* It stays with this thread. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-			     &trial->program);
+			     trial->filter);
 	trial->listener = fd < 0 ? -errno : (int)fd;
 	close(trial->ready[1]);
 	if (trial->listener >= 0)
@@ -165,18 +164,11 @@ static int start_trial(struct trial *trial,
 	return r;
 }
 
-int kw_notify_run_filtered(const struct kw_plan *plan, void (*act)(void *userdata),
+int kw_notify_run_filtered(const struct sock_fprog *filter, void (*act)(void *userdata),
 			   int (*answer)(void *userdata, const struct kw_call *call, uint32_t tid),
 			   void *userdata)
 {
-	struct trial trial = {.act = act, .userdata = userdata, .listener = -1};
-	_cleanup_free_ char *why = NULL;
-	int r;
+	struct trial trial = {.filter = filter, .act = act, .userdata = userdata, .listener = -1};
 
-	r = kw_filter_make(plan, &trial.program, &why);
-	if (r < 0)
-		return r;
-	r = start_trial(&trial, answer);
-	free(trial.program.filter);
-	return r;
+	return start_trial(&trial, answer);
 }

@@ -3,6 +3,7 @@
 #ifndef KVMWARDEN_NOTIFY_H
 #define KVMWARDEN_NOTIFY_H
 
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,11 +52,11 @@ bool kw_notify_is_ioctl(int64_t nr);
 bool kw_notify_call(const struct seccomp_data *data, struct kw_call *ret);
 
 /*
- * Calls act in a thread of its own under a filter that has these entries, and answers
+ * Calls act in a thread of its own under this filter, and answers
  * what it notifies of by the errno that answer returns (0: let it go on). Returns
  * when the thread has ended; the filter is gone then. -errno: it could not be tried.
  */
-int kw_notify_run_filtered(const struct kw_plan *plan, void (*act)(void *userdata),
+int kw_notify_run_filtered(const struct sock_fprog *filter, void (*act)(void *userdata),
 			   int (*answer)(void *userdata, const struct kw_call *call, uint32_t tid),
 			   void *userdata);
 
