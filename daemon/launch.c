@@ -76,9 +76,11 @@ static int make_launch(int listener, struct kw_launch **ret)
 	struct kw_launch *l = calloc(1, sizeof(*l));
 	int r;
 
-	if (!l) {
+	if (!l || !kw_notify_is_listener(listener)) {
 		close(listener);
-		return -ENOMEM;
+		r = l ? -ENOTTY : -ENOMEM;
+		free(l);
+		return r;
 	}
 	l->listener = listener;
 	l->memory = -1;

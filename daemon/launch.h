@@ -70,13 +70,13 @@ struct kw_launch;
 
 /*
  * A launch with this listener, which it owns from here on, also on failure. The fields of
- * record that say who it is are copied; the rest begins empty.
+ * record that say who it is are copied; the rest begins empty. -ENOTTY: it is no listener.
  */
 int kw_launch_new(int listener, const struct kw_launch_record *record, struct kw_launch **ret);
 
 /*
  * Goes on with one that another daemon had: record_fd (borrowed) is what kw_launch_record_fd()
- * gave. -EINVAL: it is none of this version.
+ * gave. -EINVAL: it is none of this version; -ENOTTY.
  */
 int kw_launch_resume(int listener, int record_fd, struct kw_launch **ret);
 

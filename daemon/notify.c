@@ -32,6 +32,13 @@ int kw_notify_receive(int listener, union kw_notif *ret)
 	return errno == ENOENT || errno == EINTR ? -EAGAIN : -errno;
 }
 
+bool kw_notify_is_listener(int fd)
+{
+	uint64_t nobody = 0;
+
+	return ioctl(fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &nobody) < 0 && errno == ENOENT;
+}
+
 bool kw_notify_waits(int listener, uint64_t id)
 {
 	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;

@@ -28,6 +28,8 @@ union kw_notif {
  */
 int kw_notify_receive(int listener, union kw_notif *ret);
 
+/* Is the descriptor a listener at all? */
+bool kw_notify_is_listener(int fd);
 /* Does its thread still wait? If not, nothing that was learnt of it by its number holds. */
 bool kw_notify_waits(int listener, uint64_t id);
 

@@ -79,6 +79,9 @@ void kw_supervisor_take_stored(struct kw_supervisor *supervisor);
 /* Is there one with the same id, and the same listener? */
 bool kw_supervisor_has(const struct kw_supervisor *supervisor, const struct kw_launch *launch);
 
+/* Why a launch could not be made of what came: a sentence for -errno of launch.h. */
+const char *kw_supervisor_why(int error);
+
 /* A new id, in hexadecimal digits. */
 int kw_launch_new_id(char ret[static KW_LAUNCH_ID_LEN + 1]);
 

@@ -66,7 +66,7 @@ static int begin(struct kw_supervisor *s, struct message *message, struct kw_lau
 	r = kw_launch_new(TAKE_FD(message->fds[which]), record, &launch);
 	if (r < 0) {
 		ops->release(ops->userdata, set);
-		return r;
+		return kw_fail(r, reterr, "%s", kw_supervisor_why(r));
 	}
 	return kw_supervisor_add(s, launch, set, KW_LAUNCH_STARTED, 0);
 }

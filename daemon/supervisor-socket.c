@@ -163,7 +163,7 @@ static int on_supervise(struct client *client, struct message *message)
 		return reply_error(client, KW_EXIT_USAGE, "there is no launch, or no listener");
 	r = kw_launch_new(TAKE_FD(message->fds[0]), &client->record, &launch);
 	if (r < 0)
-		return reply_error(client, KW_EXIT_OS, strerror(-r));
+		return reply_error(client, KW_EXIT_OS, kw_supervisor_why(r));
 	client->planned = false;
 	return begin(client, launch, client->set, KW_LAUNCH_STARTED);
 }
@@ -181,7 +181,7 @@ static int on_resume(struct client *client, struct message *message)
 		return reply_error(client, KW_EXIT_USAGE, "there is no listener, or no record");
 	r = kw_launch_resume(TAKE_FD(message->fds[0]), message->fds[1], &launch);
 	if (r < 0)
-		return reply_error(client, KW_EXIT_OS, "the record is none of this version's");
+		return reply_error(client, KW_EXIT_OS, kw_supervisor_why(r));
 	if (client->record.uid && client->record.uid != kw_launch_record(launch)->uid) {
 		kw_launch_free(launch);
 		return reply_error(client, KW_EXIT_NOPERM, "the record is of another user's VMM");

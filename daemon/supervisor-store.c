@@ -122,7 +122,7 @@ static void resume(struct kw_supervisor *s, const struct stored *stored, const c
 	}
 	r = kw_launch_resume(listener, record, &launch);
 	if (r < 0) {
-		refuse(s, name, "what the service manager kept is not one of a launch");
+		refuse(s, name, kw_supervisor_why(r));
 		return;
 	}
 	r = s->ops->plan(s->ops->userdata, kw_launch_record(launch)->set, &plan, &set, &status,

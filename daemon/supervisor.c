@@ -27,6 +27,15 @@ int kw_launch_new_id(char ret[static KW_LAUNCH_ID_LEN + 1])
 	return 0;
 }
 
+const char *kw_supervisor_why(int error)
+{
+	if (error == -ENOTTY)
+		return "the descriptor is no listener of seccomp";
+	if (error == -EINVAL)
+		return "the record is none of this version's";
+	return strerror(-error);
+}
+
 static void add_stats(struct kw_launch_stats *sum, const struct kw_launch_stats *each)
 {
 	sum->asked += each->asked;

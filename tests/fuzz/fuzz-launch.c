@@ -17,8 +17,13 @@
 #include <assert.h>
 #include <dirent.h>
 #include <jansson.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "supervisor-internal.h"
@@ -162,7 +167,38 @@ static void turn(unsigned int most)
 		;
 }
 
-/* A file for a record; a socket, which tells of its end, for a listener. */
+static void *have_a_filter(void *context)
+{
+	struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+	struct sock_fprog program = {1, &allow};
+	int *ends = context, fd;
+
+	assert(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			  &program);
+	assert(write(ends[1], &fd, sizeof(fd)) == sizeof(fd));
+	while (1)
+		pause();
+	return NULL;
+}
+
+/* A real listener, of a thread that never asks. */
+static int the_listener(void)
+{
+	static int fd = -1;
+	pthread_t thread;
+	int ends[2];
+
+	if (fd >= 0)
+		return fd;
+	assert(pipe(ends) == 0 && pthread_create(&thread, NULL, have_a_filter, ends) == 0);
+	assert(read(ends[0], &fd, sizeof(fd)) == sizeof(fd) && fd >= 0);
+	close(ends[0]);
+	close(ends[1]);
+	return fd;
+}
+
+/* A file for a record; a listener, or a socket in its place. */
 static size_t make_fds(unsigned int which, int fds[2])
 {
 	size_t n = 0;
@@ -174,7 +210,12 @@ static size_t make_fds(unsigned int which, int fds[2])
 		assert(write(fds[n], &scene.record, sizeof(scene.record)) == sizeof(scene.record));
 		n++;
 	}
-	if (which & WITH_LISTENER) {
+	if ((which & (WITH_LISTENER | WITH_RECORD | RECORD_FIRST)) !=
+		    (WITH_LISTENER | RECORD_FIRST) &&
+	    which & WITH_LISTENER) {
+		fds[n] = dup(the_listener());
+		assert(fds[n++] >= 0);
+	} else if (which & WITH_LISTENER) {
 		assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
 		close(ends[1]);
 		fds[n++] = ends[0];
@@ -368,8 +409,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	unsigned int before = count_fds();
+	unsigned int before;
 
+	the_listener();
+	before = count_fds();
 	set_up();
 	play(data, size);
 	turn(100);

@@ -75,8 +75,8 @@ deny() {
 	# None of it is left open in the daemon.
 	same 0 "$(find "/proc/$daemon/fd" -lname '*memfd:short*' | wc -l)"
 	same 0 "$(status_of .supervision.launches)"
-	same "launch-0123456789abcdef0123456789abcdef: what the service manager kept is not one of a launch
-launch-1: what the service manager kept is not one of a launch
+	same "launch-0123456789abcdef0123456789abcdef: the descriptor is no listener of seccomp
+launch-1: the descriptor is no listener of seccomp
 launch-alone: the service manager kept no record of it
 launch-: the service manager kept no record of it
 something: what the service manager kept is none of ours" \
