@@ -109,7 +109,7 @@ compat KVM_GET_REGS allowed -" "$(tried)"
 	start_plain
 	run "${kvmwarden[@]}" status
 	same 0 "$status"
-	has "backend   seccomp-plain, refuses ioctls; not pinned"
+	has "backend   seccomp-plain, answers VMMs that 'kvmwarden run' starts; it takes a daemon"
 	has "without BPF: --backend seccomp-plain says so"
 	has "no others are, nor are they known"
 	run "${kvmwarden[@]}" doctor --prove
