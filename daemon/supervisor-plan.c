@@ -47,20 +47,15 @@ static size_t count_missing(const struct kw_launch_record *record, const struct 
 	return missing;
 }
 
-void kw_supervisor_compare_one(struct supervised *one)
+static void compare(struct supervised *one, const struct kw_plan *plan)
 {
 	const struct kw_supervisor_ops *ops = one->supervisor->ops;
 	const struct kw_launch_record *record = kw_launch_record(one->launch);
 	_cleanup_free_ char *text = NULL;
-	struct kw_plan plan = {};
 	uint32_t first = 0;
 	size_t missing;
 
-	/* Policies that cannot be decided here are told of elsewhere. */
-	if (record->foreign || ops->replan(ops->userdata, one->set, &plan) < 0)
-		return;
-	missing = count_missing(record, &plan, &first);
-	kw_plan_done(&plan);
+	missing = count_missing(record, plan, &first);
 	if (missing && !one->outdated) {
 		if (asprintf(&text,
 			     "its filter, which nothing can change, does not ask about %s%s: what "
@@ -72,9 +67,43 @@ void kw_supervisor_compare_one(struct supervised *one)
 	one->outdated = missing;
 }
 
+/* Of a filter that another program made it is not known what it asks about. */
+static bool is_compared(const struct supervised *one, uint32_t set)
+{
+	return one && one->set == set && !kw_launch_record(one->launch)->foreign;
+}
+
+/* Policies that cannot be decided here are told of elsewhere. */
+static int replan(const struct kw_supervisor *s, uint32_t set, struct kw_plan *ret)
+{
+	return s->ops->replan(s->ops->userdata, set, ret);
+}
+
+void kw_supervisor_compare_one(struct supervised *one)
+{
+	struct kw_plan plan = {};
+
+	if (!is_compared(one, one->set) || replan(one->supervisor, one->set, &plan) < 0)
+		return;
+	compare(one, &plan);
+	kw_plan_done(&plan);
+}
+
+/* The plan of a set is made once, however many launches are under it. */
 void kw_supervisor_compare(struct kw_supervisor *s)
 {
-	for (size_t i = 0; i < KW_LAUNCHES_MAX; i++)
-		if (s->launches[i])
-			kw_supervisor_compare_one(s->launches[i]);
+	for (uint32_t set = 0; set < KW_SETS_MAX; set++) {
+		struct kw_plan plan = {};
+		bool is_made = false;
+
+		for (size_t i = 0; i < KW_LAUNCHES_MAX; i++) {
+			if (!is_compared(s->launches[i], set))
+				continue;
+			if (!is_made && replan(s, set, &plan) < 0)
+				break;
+			is_made = true;
+			compare(s->launches[i], &plan);
+		}
+		kw_plan_done(&plan);
+	}
 }
