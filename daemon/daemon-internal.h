@@ -90,7 +90,7 @@ uint64_t kw_daemon_next_generation(const struct kw_daemon *d);
 int kw_daemon_supervise(struct kw_daemon *d);
 void kw_daemon_reload_launches(struct kw_daemon *d);
 /*
- * Where decisions are made without BPF: can these rules be decided so? -EINVAL with *reterr
+ * With the seccomp backend, in both its ways: can these rules be decided so? -EINVAL with *reterr
  * (malloc()ed), which names the first that cannot. note: d->plan_error, of those in force.
  */
 int kw_daemon_check_plan(const struct kw_daemon *d, const struct kw_ruleset *rules, char **reterr);

@@ -150,15 +150,16 @@ static int make_plan(const struct kw_daemon *d, const struct kw_ruleset *rules, 
 }
 
 /*
- * Without BPF a rule that needs to know more than there is to know would be decided as if it
- * did not. Such a set is not put in force over launches that run.
+ * A rule that needs to know more than a filter or the daemon can see would be decided as if it
+ * did not. Nothing is started under such a set, so it is not put in force over launches that run.
+ * The tracepoint backend reports by it all the same: there only the refusal is missing.
  */
 int kw_daemon_check_plan(const struct kw_daemon *d, const struct kw_ruleset *rules, char **reterr)
 {
 	struct kw_plan plan = {};
 	int r;
 
-	if (!d->choice.backend || !kw_backend_plain(d->choice.backend))
+	if (!d->choice.backend || kw_backend_id(d->choice.backend) != KW_BACKEND_SECCOMP)
 		return 0;
 	r = make_plan(d, rules, &plan, reterr);
 	kw_plan_done(&plan);

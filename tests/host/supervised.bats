@@ -164,6 +164,23 @@ native KVM_SET_SREGS refused-by-us EPERM" "$(tried)"
 	has "$policies/no-mirror.yaml:20: KVM_CAP_VM_COPY_ENC_CONTEXT_FROM" "$stderr"
 	has "nothing was started" "$stderr"
 	hasnt "KVM_RUN"
+	run "${kvmwarden[@]}" status
+	same 1 "$status"
+	has "auditing: $policies/no-mirror.yaml:20: KVM_CAP_VM_COPY_ENC_CONTEXT_FROM"
+
+	# What can be decided takes its place; back to the other there is no way.
+	rm "$policies/no-mirror.yaml"
+	deny_registers
+	"${kvmwarden[@]}" reload
+	same supervising "$(status_of .enforcement)"
+	hold_vm hold our-errno=EACCES try=KVM_SET_REGS
+	cp policies/optional/no-mirror.yaml "$policies"
+	run "${kvmwarden[@]}" reload
+	same 1 "$status"
+	has "$policies/no-mirror.yaml:20:"
+	same supervising "$(status_of .enforcement)"
+	release_vm
+	has "KVM_SET_REGS	refused-by-us	EACCES" "$(<"$work/held")"
 }
 
 @test "the VMM has no descriptor of ours, cannot gain privileges, and keeps its own" {
