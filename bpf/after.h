@@ -72,7 +72,7 @@ static __noinline int race(const struct kw_table *table, const struct passed *pa
 	if (kw_exceptions && find_exception(&req, vm))
 		return 0;
 	bpf_send_signal(9 /* SIGKILL */);
-	kw_condemned = 1;
+	kw_condemned = KW_CONCERNS_ALL;
 	__sync_fetch_and_or(&vm->flags, KW_VM_CONDEMNED);
 	bpf_map_update_elem(&condemned, &req.kvm, &vm->id, BPF_ANY);
 	STAT(races);

@@ -16,13 +16,12 @@ static __always_inline bool has_dirty_registers(__u64 vcpu)
  * may be, and registers may be there, by the time that KVM has it: after.h has to
  * know of the call then.
  */
-static __noinline bool run_matters(__u64 file)
+static __noinline bool run_matters(__u64 fop, __u64 vcpu)
 {
-	__u64 vcpu, kvm;
+	__u64 kvm;
 
-	if (LOAD64(file, struct file, f_op) != kw_fops[KW_SCOPE_VCPU])
+	if (fop != kw_fops[KW_SCOPE_VCPU])
 		return false;
-	vcpu = LOAD64(file, struct file, private_data);
 	kvm = LOAD64(vcpu, struct kvm_vcpu, kvm);
 	if (HAS_FIELD(struct kvm, arch.has_protected_state) &&
 	    LOAD8(kvm, struct kvm, arch.has_protected_state))
@@ -30,23 +29,22 @@ static __noinline bool run_matters(__u64 file)
 	return has_dirty_registers(vcpu) || has_es_context(kvm, vcpu_sealed(vcpu));
 }
 
-/* Most ioctls of a host leave here: not KVM's, or no rule names them. */
-static __always_inline bool worth_checking(__u32 command)
+/* Most ioctls of a host leave here: not KVM's, or no rule names them. Else enum kw_interest. */
+static __always_inline __u32 interest_of(__u32 command)
 {
-	if ((command >> 8 & 0xff) != KW_IOC_TYPE)
-		return false;
-	return kw_interesting[command & 0xff] || kw_condemned;
+	if ((command & 0xff00) != KW_IOC_TYPE << 8)
+		return 0;
+	return kw_interesting[command & 0xff] | kw_condemned;
 }
 
-/* Whose file is it? False: not KVM's. Any file can be given a KVM ioctl number. */
-static __always_inline bool find_target(struct request *req, __u64 file)
+/*
+ * Whose file is it, by its f_op and private_data? False: not KVM's. Any file can be given a
+ * KVM ioctl number.
+ */
+static __always_inline bool find_target(struct request *req, __u64 fop, __u64 data)
 {
-	__u64 fop = LOAD64(file, struct file, f_op);
-	__u64 data;
-
 	if (!fop)
 		return false;
-	data = LOAD64(file, struct file, private_data);
 	if (fop == kw_fops[KW_SCOPE_VCPU]) {
 		req->scope = KW_SCOPE_VCPU;
 		req->vcpu = data;
@@ -63,6 +61,29 @@ static __always_inline bool find_target(struct request *req, __u64 file)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Can no policy say anything about this ioctl on a VM like this one, whoever made it? Then
+ * nobody needs to know who did. Only vCPUs that are not sealed, and cannot be, leave here: of
+ * others after.h has to know the last ioctl of each task.
+ */
+static __always_inline bool is_of_no_concern(__u32 interest, __u64 fop, __u64 vcpu)
+{
+	__u32 type = KW_TYPE_DEFAULT;
+	__u64 kvm;
+
+	/* No vCPU is sealed without an SEV-ES context, where KVM tells of that. */
+	if (!kw_svm || !HAS_FIELD(struct kvm_svm, sev_info.es_active))
+		return false;
+	if ((interest & KW_CONCERNS_ALL) == KW_CONCERNS_ALL || fop != kw_fops[KW_SCOPE_VCPU])
+		return false;
+	kvm = LOAD64(vcpu, struct kvm_vcpu, kvm);
+	if (HAS_FIELD(struct kvm, arch.vm_type))
+		type = LOAD8(kvm, struct kvm, arch.vm_type);
+	if (type > KW_TYPE_SEV || (interest & KW_CONCERNS_DEFAULT << type))
+		return false;
+	return !LOAD8(kvm, struct kvm_svm, sev_info.es_active);
 }
 
 /*
@@ -238,11 +259,11 @@ static __always_inline __u32 check_vm(const struct kw_table *table, struct reque
 
 /* An ioctl that no rule names: only a VM that is condemned is refused it. */
 static __noinline __u32 check_condemned(const struct kw_table *table, struct request *req,
-					__u64 file)
+					__u64 fop, __u64 data)
 {
 	struct kw_vm *vm;
 
-	if (!find_target(req, file) || req->scope == KW_SCOPE_SYSTEM)
+	if (!find_target(req, fop, data) || req->scope == KW_SCOPE_SYSTEM)
 		return 0;
 	vm = bpf_map_lookup_elem(&vms, &req->kvm);
 	if (!vm || !(vm->flags & KW_VM_CONDEMNED))
@@ -251,8 +272,9 @@ static __noinline __u32 check_condemned(const struct kw_table *table, struct req
 	return refuse_condemned(table, req, vm);
 }
 
-/* The decision on one ioctl: 0, or the errno to refuse it with. */
-static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
+/* An ioctl that a rule names. */
+static __always_inline __u32 check_further(__u64 fop, __u64 data, __u32 command, __u64 arg,
+					   __u32 entry)
 {
 	struct request req = {
 		.command = command,
@@ -264,13 +286,13 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 
 	if (!table)
 		return 0;
-	if (command == KW_CMD_RUN && kw_interesting[KW_CMD_RUN & 0xff] == KW_INTERESTING_DIRTY &&
-	    !kw_condemned && !run_matters(file))
+	if (command == KW_CMD_RUN && !(kw_interesting[KW_CMD_RUN & 0xff] & KW_INTERESTING_YES) &&
+	    !kw_condemned && !run_matters(fop, data))
 		return 0;
 	slot = &table->slots[kw_slot_index(command, table->slot_multiplier) & (KW_SLOTS - 1)];
 	if (slot->command != command)
-		return kw_condemned ? check_condemned(table, &req, file) : 0;
-	if (!find_target(&req, file) || !(slot->scopes & (1u << req.scope)))
+		return kw_condemned ? check_condemned(table, &req, fop, data) : 0;
+	if (!find_target(&req, fop, data) || !(slot->scopes & (1u << req.scope)))
 		return 0;
 	req.operation = slot->operation;
 	req.ioctl_operation = slot->operation;
@@ -278,6 +300,17 @@ static __noinline __u32 check(__u64 file, __u32 command, __u64 arg, __u32 entry)
 	if (req.scope == KW_SCOPE_SYSTEM)
 		return check_system(table, &req, arg);
 	return check_vm(table, &req, arg);
+}
+
+/*
+ * The decision on one ioctl, by the f_op and private_data of its file: 0, or the errno to
+ * refuse it with.
+ */
+static __noinline __u32 check(__u64 fop, __u64 data, __u32 command, __u64 arg, __u32 entry)
+{
+	if (is_of_no_concern(interest_of(command), fop, data))
+		return 0;
+	return check_further(fop, data, command, arg, entry);
 }
 
 #endif

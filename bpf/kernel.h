@@ -231,11 +231,12 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define DEFINE_LOAD(bits)                                                                     \
 	static __always_inline __u##bits load##bits(__u64 address)                            \
 	{                                                                                     \
-		__u##bits value = 0;                                                          \
+		__u##bits value;                                                              \
                                                                                               \
 		if (kw_typed_loads)                                                           \
 			return *(volatile __u##bits *)bpf_rdonly_cast(                        \
 				(void *)address, bpf_core_type_id_kernel(struct timespec64)); \
+		value = 0;                                                                    \
 		bpf_probe_read_kernel(&value, sizeof(value), (void *)address);                \
 		return value;                                                                 \
 	}

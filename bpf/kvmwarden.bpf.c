@@ -47,9 +47,11 @@ static __always_inline int refuse(__u32 error)
 static __always_inline int decide_ioctl(struct file *file, unsigned int command, unsigned long arg,
 					int earlier, __u32 entry)
 {
-	if (!worth_checking(command) || earlier)
+	if (!interest_of(command))
 		return earlier;
-	return refuse(check((__u64)file, command, arg, entry));
+	if (earlier)
+		return earlier;
+	return refuse(check((__u64)file->f_op, (__u64)file->private_data, command, arg, entry));
 }
 
 #define X32_BIT 0x40000000
@@ -222,11 +224,12 @@ int BPF_PROG(kw_tp_enter, struct pt_regs *regs, long nr)
 	struct call call = {};
 	__u64 file;
 
-	if (!is_ioctl(regs, nr, &call) || !worth_checking(call.command))
+	if (!is_ioctl(regs, nr, &call) || !interest_of(call.command))
 		return 0;
 	file = file_of_fd(call.fd);
 	if (file)
-		check(file, call.command, call.arg, call.entry);
+		check(LOAD64(file, struct file, f_op), LOAD64(file, struct file, private_data),
+		      call.command, call.arg, call.entry);
 	return 0;
 }
 
@@ -240,7 +243,10 @@ int BPF_PROG(kw_tp_exit, struct pt_regs *regs, long ret)
 	if (ret < 0 || !is_ioctl(regs, regs->orig_ax, &call) || call.command != KW_CMD_CREATE_VM)
 		return 0;
 	file = file_of_fd(ret);
-	if (file && find_target(&req, file) && req.scope == KW_SCOPE_VM) {
+	if (file &&
+	    find_target(&req, LOAD64(file, struct file, f_op),
+			LOAD64(file, struct file, private_data)) &&
+	    req.scope == KW_SCOPE_VM) {
 		vm_replaced(req.kvm);
 		vm_created(req.kvm, call.arg, call.entry);
 	}
@@ -274,7 +280,8 @@ int kw_files(struct bpf_iter__task_file *ctx)
 			kw_anchor = LOAD64(file, struct file, private_data);
 		return 0;
 	}
-	if (!find_target(&req, (__u64)file) || req.scope == KW_SCOPE_SYSTEM)
+	if (!find_target(&req, (__u64)file->f_op, (__u64)file->private_data) ||
+	    req.scope == KW_SCOPE_SYSTEM)
 		return 0;
 	vm = bpf_map_lookup_elem(&vms, &req.kvm);
 	if (vm && kw_backend == KW_BACKEND_SECCOMP && is_stale(vm, req.kvm))

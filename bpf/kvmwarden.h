@@ -371,11 +371,14 @@ struct kw_selector {
 	struct kw_match except;
 };
 
-/* Which calls of an ioctl have to be looked at. */
+/* Which calls of an ioctl have to be looked at; 0: none. */
 enum kw_interest {
-	KW_INTERESTING_NO,
-	KW_INTERESTING_DIRTY, /* KVM_RUN, where rules name SYNC_REGS but not KVM_RUN itself */
-	KW_INTERESTING_YES,
+	KW_INTERESTING_YES = 1 << 0,
+	KW_INTERESTING_DIRTY = 1 << 1, /* KVM_RUN with registers, if rules name SYNC_REGS only */
+	KW_CONCERNS_DEFAULT = 1 << 2, /* on vCPUs of VMs of type 0 that cannot be sealed ... */
+	KW_CONCERNS_SW_PROTECTED = 1 << 3, /* ... of the next type ... */
+	KW_CONCERNS_SEV = 1 << 4, /* ... and of the one after that: see is_of_no_concern() */
+	KW_CONCERNS_ALL = 7 << 2,
 };
 
 /* Which operation a 32-bit ioctl number is; .command 0 is an empty slot. */

@@ -28,12 +28,12 @@ __u32 kw_canary_argument;
 __u32 kw_sweep;
 
 /*
- * By the low byte of an ioctl number: may a rule name it (enum kw_interest)? While
+ * By the low byte of an ioctl number: may a rule name it, and for whom (enum kw_interest)? While
  * tables are exchanged this covers both. Everything else leaves the hook here.
  */
 __u8 kw_interesting[256];
 
-/* There is, or was, a condemned VM: every ioctl of KVM is looked at. */
+/* KW_CONCERNS_ALL: there is, or was, a condemned VM, and every ioctl of KVM is looked at. Else 0. */
 __u8 kw_condemned;
 
 /* How many exceptions there may be in the map: 0 saves looking. */

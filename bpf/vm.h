@@ -149,7 +149,7 @@ static __noinline struct kw_vm *vm_record(__u64 kvm, __u64 task, __u32 kvm_type,
 		vm->flags |= KW_VM_CANARY;
 	if ((flags & KW_VM_ADOPTED) && bpf_map_lookup_elem(&condemned, &kvm)) {
 		vm->flags |= KW_VM_CONDEMNED;
-		kw_condemned = 1;
+		kw_condemned = KW_CONCERNS_ALL;
 	}
 	classify(vm, kvm, kvm_type);
 	/* An adoption that comes second keeps the first; a birth replaces what is stale. */

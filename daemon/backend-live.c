@@ -28,13 +28,21 @@ bool kw_backend_sweeps(const struct kw_backend *b)
 }
 
 /* Which calls of this ioctl have to be looked at: enum kw_interest. */
-static enum kw_interest interest_in(const struct kw_table *table, const struct kw_slot *slot)
+static __u8 interest_in(const struct kw_table *table, const struct kw_slot *slot)
 {
 	uint16_t sync = table->members[KW_FAMILY_RUN][KW_MEMBER_SYNC_REGS];
+	__u8 interest = KW_INTERESTING_YES;
 
-	if (slot->command != KW_CMD_RUN || kw_ruleset_has_verdict(table, slot->operation))
-		return KW_INTERESTING_YES;
-	return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY : KW_INTERESTING_NO;
+	if (slot->command == KW_CMD_RUN && !kw_ruleset_has_verdict(table, slot->operation))
+		return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY | KW_CONCERNS_ALL
+							   : 0;
+	/* What is asked for is in memory, or it is no operation of anybody's. */
+	if (slot->family || slot->operation == KW_OP_CANARY)
+		return interest | KW_CONCERNS_ALL;
+	for (uint32_t type = KW_TYPE_DEFAULT; type <= KW_TYPE_SEV; type++)
+		if (kw_ruleset_concerns(table, slot->operation, type))
+			interest |= KW_CONCERNS_DEFAULT << type;
+	return interest;
 }
 
 int kw_backend_find_btf(struct kw_backend *b)
@@ -80,7 +88,7 @@ static int make_table(const struct kw_backend *b, const struct kw_ruleset *rules
 int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 {
 	volatile __u8 *interesting = b->plain ? NULL : b->bss->kw_interesting;
-	__u8 wanted[256] = {}, both;
+	__u8 wanted[256] = {};
 	_cleanup_close_ int fd = -1;
 	__u32 zero = 0;
 	size_t i;
@@ -95,12 +103,10 @@ int kw_backend_publish(struct kw_backend *b, const struct kw_ruleset *rules)
 		return r;
 	for (i = 0; i < KW_SLOTS; i++)
 		if (rules->table->slots[i].command)
-			wanted[rules->table->slots[i].command & 0xff] =
+			wanted[rules->table->slots[i].command & 0xff] |=
 				interest_in(rules->table, &rules->table->slots[i]);
-	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++) {
-		both = wanted[i] > interesting[i] ? wanted[i] : interesting[i];
-		interesting[i] = both;
-	}
+	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++)
+		interesting[i] |= wanted[i];
 	if (bpf_map_update_elem(b->maps[KW_MAP_TABLES], &zero, &fd, BPF_ANY) < 0)
 		return -errno;
 	for (i = 0; i < KW_ARRAY_SIZE(wanted); i++)

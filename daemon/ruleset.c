@@ -132,6 +132,24 @@ bool kw_ruleset_has_verdict(const struct kw_table *table, unsigned int operation
 	return any != 0;
 }
 
+/* With the flags of such a type in any version of KVM. */
+static bool may_match(const struct kw_match *match, uint32_t type)
+{
+	return kw_kind_holds(match, type, kw_type_flags(type), 1) ||
+	       kw_kind_holds(match, type, 0, 1);
+}
+
+bool kw_ruleset_concerns(const struct kw_table *table, unsigned int operation, uint32_t type)
+{
+	const struct kw_cell *cell = &table->cells[operation][KW_STATE_BUILDING];
+	const uint64_t any = cell->kill | cell->deny | cell->audit;
+
+	for (uint32_t i = 0; i < table->policies; i++)
+		if ((any & 1ull << i) && may_match(&table->selectors[i].match, type))
+			return true;
+	return false;
+}
+
 /* The family whose members share this ioctl; of KVM_MEMORY_ENCRYPT_OP the first one. */
 static unsigned int family_of(unsigned int parent)
 {
