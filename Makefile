@@ -53,7 +53,7 @@ SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bp
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
 	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
-	kmod xz-utils zstd crun runc
+	kmod xz-utils zstd crun runc bpftrace
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
@@ -62,7 +62,7 @@ LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 .SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
-	$(HOSTILE) $(BUILD)/tests/notify $(BUILD)/tests/cost $(BUILD)/tests/cells $(BUILD)/tests/fail-nth.so
+	$(HOSTILE) $(addprefix $(BUILD)/tests/,notify cost attach empty.bpf.o cells) $(BUILD)/tests/fail-nth.so
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -71,7 +71,7 @@ help:
 	@echo 'sudo make demo       the whole story in a guest, step by step, on screen'
 	@echo 'make check-unit      only the unit tests, with sanitizers'
 	@echo 'sudo make check-host check-guest check-long'
-	@echo 'sudo make bench      what a filter costs a VMM, beside a bare one; build/bench.json'
+	@echo 'sudo make bench      what an ioctl costs under us and under others; build/bench.json'
 	@echo 'make fuzz            search for inputs that break the parser, FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make lint format     clang-format, clang-tidy, shellcheck'
 	@echo 'sudo make deps       install the Debian packages all of this needs'
@@ -162,9 +162,17 @@ $(BUILD)/tests/fail-nth.so: tests/hostile/fail-nth.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -fPIC -shared -o $@ $<
 
-$(BUILD)/tests/cost: tests/bench/cost.c
+$(BUILD)/tests/cost: tests/bench/cost.c tests/hostile/sealed.h
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $<
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lseccomp
+
+$(BUILD)/tests/attach: tests/bench/attach.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lbpf
+
+$(BUILD)/tests/empty.bpf.o: tests/bench/empty.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 $(BUILD)/tests/notify: tests/bench/notify.c $(BUILD)/libkvmwarden.a
 	@mkdir -p $(@D)
@@ -232,8 +240,9 @@ fuzz: deps-test
 	$(Q)for target in $(notdir $(FUZZERS)); do tests/fuzz/run -v $$target $(FUZZ_SECONDS) || exit 1; done
 
 bench: deps-test
-	$(Q)$(SUBMAKE) all $(BUILD)/tests/notify
+	$(Q)$(SUBMAKE) all
 	$(Q)tests/bench/run
+	$(Q)tests/bench/instructions
 
 LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])
 LINT_SH := $(shell grep -lE '^\#!.*[/ ](ba)?sh' -r tests .ci --exclude-dir=corpus 2>/dev/null) $(wildcard tests/*/*.sh tests/hostile/*.bash)

@@ -12,7 +12,7 @@
 #include "kvmwarden.skel.h"
 #include "plain.h"
 
-#define KW_LINKS_MAX 16
+#define KW_LINKS_MAX KW_PROGRAMS_MAX
 
 /* The maps of a set that are used from here. Those of the first row are shared by all sets. */
 enum kw_map {

@@ -317,18 +317,23 @@ int kw_backend_stats(const struct kw_backend *b, struct kw_stats *ret)
 	return 0;
 }
 
-uint64_t kw_backend_missed(const struct kw_backend *b)
+size_t kw_backend_programs(const struct kw_backend *b,
+			   struct kw_program ret[static KW_PROGRAMS_MAX])
 {
-	uint64_t missed = 0;
-
 	for (size_t i = 0; i < b->link_count; i++) {
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
 
-		if (bpf_obj_get_info_by_fd(b->programs[i], &info, &len) == 0)
-			missed += info.recursion_misses;
+		if (bpf_obj_get_info_by_fd(b->programs[i], &info, &len) < 0)
+			info = (struct bpf_prog_info){};
+		ret[i] = (struct kw_program){
+			.name = b->names[i],
+			.runs = info.run_cnt,
+			.ns = info.run_time_ns,
+			.missed = info.recursion_misses,
+		};
 	}
-	return missed;
+	return b->link_count;
 }
 
 int kw_backend_iterate(int program, const struct bpf_link_create_opts *options)

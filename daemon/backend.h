@@ -168,8 +168,18 @@ int kw_backend_stats(const struct kw_backend *backend, struct kw_stats *ret);
 /* Of each CPU: an array (malloc()ed) of as many as are returned, or -errno. */
 int kw_backend_stats_by_cpu(const struct kw_backend *backend, struct kw_stats **ret);
 
-/* How often the kernel skipped one of our programs: each may be an ioctl not checked. */
-uint64_t kw_backend_missed(const struct kw_backend *backend);
+/* What the kernel says of one of our programs. */
+struct kw_program {
+	const char *name; /* borrowed from the backend */
+	uint64_t runs, ns; /* while the kernel counts: sysctl kernel.bpf_stats_enabled */
+	uint64_t missed; /* runs that it skipped: each may be an ioctl not checked */
+};
+
+#define KW_PROGRAMS_MAX 16
+
+/* Of those that are attached; returns how many. What cannot be asked about is all 0. */
+size_t kw_backend_programs(const struct kw_backend *backend,
+			   struct kw_program ret[static KW_PROGRAMS_MAX]);
 
 /*
  * Is what KVM carries out compared with what the hooks let pass (bpf/after.h)?

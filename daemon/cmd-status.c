@@ -287,6 +287,31 @@ static void add_counts(struct kw_text_table *table, json_t *status)
 	add_losses(table, status);
 }
 
+/* What our programs cost this host, while the kernel counted. */
+static void add_cost(struct kw_text_table *table, json_t *status)
+{
+	json_int_t runs = 0, ns = 0;
+	json_t *program;
+	size_t i;
+
+	if (json_array_size(json_object_get(status, "programs")) == 0)
+		return;
+	json_array_foreach (json_object_get(status, "programs"), i, program) {
+		runs += json_integer_value(json_object_get(program, "runs"));
+		ns += json_integer_value(json_object_get(program, "ns"));
+	}
+	kw_text_table_add(table, "cost");
+	if (runs == 0) {
+		kw_text_table_add(table, "not counted: the kernel does if "
+					 "'sysctl kernel.bpf_stats_enabled=1'");
+		return;
+	}
+	kw_text_table_addf(table,
+			   "%" JSON_INTEGER_FORMAT
+			   " runs of our programs took %.3f s, %.0f ns each",
+			   runs, (double)ns / 1e9, (double)ns / (double)runs);
+}
+
 /* Things that should not have happened; each is shown only when it did. */
 static void add_troubles(struct kw_text_table *table, json_t *status)
 {
@@ -387,6 +412,7 @@ static int print_page(json_t *status)
 	add_supervision(&table, status);
 	add_after(&table, status);
 	add_counts(&table, status);
+	add_cost(&table, status);
 	add_troubles(&table, status);
 	add_refusals(&table, status);
 	r = kw_text_table_print(&table, "  ", stdout);

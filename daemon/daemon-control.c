@@ -24,7 +24,6 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.since_ns = d->since_ns,
 		.proved_ns = d->proved_ns,
 		.compat_absent = d->proof.compat_absent,
-		.missed = kw_backend_missed(backend),
 		.refusals = d->choice.refusals,
 		.refusal_count = d->choice.refusal_count,
 		.rules = rules,
@@ -33,6 +32,7 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 	};
 	int r;
 
+	status.program_count = kw_backend_programs(backend, status.programs);
 	status.plain = kw_backend_plain(backend);
 	status.supervises = kw_backend_judges(backend);
 	if (d->supervisor)

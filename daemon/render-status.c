@@ -93,6 +93,31 @@ static void render_policies(struct kw_json *json, const struct kw_ruleset *rules
 	kw_json_close_array(json);
 }
 
+static uint64_t count_missed(const struct kw_status *status)
+{
+	uint64_t missed = 0;
+
+	for (size_t i = 0; i < status->program_count; i++)
+		missed += status->programs[i].missed;
+	return missed;
+}
+
+static void render_programs(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_array(json);
+	for (size_t i = 0; i < status->program_count; i++) {
+		const struct kw_program *program = &status->programs[i];
+
+		kw_json_open_object(json);
+		kw_json_member_string(json, "name", program->name);
+		kw_json_member_unsigned(json, "runs", program->runs);
+		kw_json_member_unsigned(json, "ns", program->ns);
+		kw_json_member_unsigned(json, "missed", program->missed);
+		kw_json_close_object(json);
+	}
+	kw_json_close_array(json);
+}
+
 static void render_counters(struct kw_json *json, const struct kw_status *status)
 {
 	kw_json_open_object(json);
@@ -103,7 +128,7 @@ static void render_counters(struct kw_json *json, const struct kw_status *status
 	kw_json_member_unsigned(json, "vms_full", status->counters.vms_full);
 	kw_json_member_unsigned(json, "vms_refused", status->counters.vms_refused);
 	kw_json_member_unsigned(json, "no_memory", status->counters.no_memory);
-	kw_json_member_unsigned(json, "missed", status->missed);
+	kw_json_member_unsigned(json, "missed", count_missed(status));
 	kw_json_member_unsigned(json, "suppressed", status->stats.suppressed);
 	kw_json_member_unsigned(json, "excepted", status->stats.excepted);
 	kw_json_member_unsigned(json, "unreadable", status->stats.unreadable);
@@ -274,6 +299,8 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	render_exceptions(json, status);
 	kw_json_key(json, "counters");
 	render_counters(json, status);
+	kw_json_key(json, "programs");
+	render_programs(json, status);
 	kw_json_key(json, "lost");
 	render_lost(json, status);
 	kw_json_key(json, "refusals");

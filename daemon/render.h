@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "confine.h"
 #include "json.h"
 #include "kvmwarden.h"
@@ -93,7 +94,8 @@ struct kw_status {
 	struct kw_stats stats; /* summed over the CPUs */
 	const uint64_t *lost_by_cpu; /* of this set of programs; borrowed */
 	size_t cpus;
-	uint64_t missed; /* runs of our programs the kernel skipped (recursion_misses) */
+	struct kw_program programs[KW_PROGRAMS_MAX];
+	size_t program_count;
 	const struct kw_backend_refusal *refusals;
 	size_t refusal_count;
 	const struct kw_ruleset *rules; /* in force, or NULL */

@@ -56,7 +56,17 @@ static void test_enforcing(void **state)
 	json_t *root;
 
 	(void)state;
+	status.programs[0] = (struct kw_program){"kw_lsm", 3, 450, 1};
+	status.programs[1] = (struct kw_program){"kw_lsm_compat", 0, 0, 4};
+	status.program_count = 2;
 	root = load_status(&status);
+	assert_int_equal(json_array_size(json_object_get(root, "programs")), 2);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_array_get(json_object_get(root, "programs"), 0), "ns")),
+			 450);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(root, "counters"), "missed")),
+		5);
 	assert_int_equal(json_integer_value(json_object_get(root, "generation")), 3);
 	assert_int_equal(json_array_size(json_object_get(root, "policies")), 2);
 	json_decref(root);
