@@ -27,22 +27,34 @@ bool kw_backend_sweeps(const struct kw_backend *b)
 	return b->id == KW_BACKEND_TRACEPOINT || b->id == KW_BACKEND_SECCOMP;
 }
 
+/* Of whose calls, for VMs that cannot be sealed: KW_CONCERNS_*. */
+static __u8 concerns_of(const struct kw_table *table, unsigned int operation)
+{
+	__u8 concerns = 0;
+
+	for (uint32_t type = KW_TYPE_DEFAULT; type <= KW_TYPE_SEV; type++)
+		if (kw_ruleset_concerns(table, operation, type))
+			concerns |= KW_CONCERNS_DEFAULT << type;
+	return concerns;
+}
+
 /* Which calls of this ioctl have to be looked at: enum kw_interest. */
 static __u8 interest_in(const struct kw_table *table, const struct kw_slot *slot)
 {
 	uint16_t sync = table->members[KW_FAMILY_RUN][KW_MEMBER_SYNC_REGS];
-	__u8 interest = KW_INTERESTING_YES;
+	__u8 concerns = concerns_of(table, slot->operation);
 
-	if (slot->command == KW_CMD_RUN && !kw_ruleset_has_verdict(table, slot->operation))
-		return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY | KW_CONCERNS_ALL
-							   : 0;
+	/* Of KVM_RUN nothing is named in memory but whether there are registers. */
+	if (slot->command == KW_CMD_RUN) {
+		concerns |= concerns_of(table, sync);
+		if (kw_ruleset_has_verdict(table, slot->operation))
+			return KW_INTERESTING_YES | concerns;
+		return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY | concerns : 0;
+	}
 	/* What is asked for is in memory, or it is no operation of anybody's. */
 	if (slot->family || slot->operation == KW_OP_CANARY)
-		return interest | KW_CONCERNS_ALL;
-	for (uint32_t type = KW_TYPE_DEFAULT; type <= KW_TYPE_SEV; type++)
-		if (kw_ruleset_concerns(table, slot->operation, type))
-			interest |= KW_CONCERNS_DEFAULT << type;
-	return interest;
+		concerns = KW_CONCERNS_ALL;
+	return KW_INTERESTING_YES | concerns;
 }
 
 int kw_backend_find_btf(struct kw_backend *b)
