@@ -242,6 +242,7 @@ fuzz: deps-test
 bench: deps-test
 	$(Q)$(SUBMAKE) all
 	$(Q)tests/bench/run
+	$(Q)tests/bench/daemon
 	$(Q)tests/bench/instructions
 
 LINT_C := $(wildcard bpf/*.[ch] daemon/*.[ch] tests/*/*.[ch] tests/vm/sev/*.[ch])

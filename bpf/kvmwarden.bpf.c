@@ -280,7 +280,8 @@ int kw_files(struct bpf_iter__task_file *ctx)
 			kw_anchor = LOAD64(file, struct file, private_data);
 		return 0;
 	}
-	if (!find_target(&req, (__u64)file->f_op, (__u64)file->private_data) ||
+	if (!find_target(&req, LOAD64((__u64)file, struct file, f_op),
+			 LOAD64((__u64)file, struct file, private_data)) ||
 	    req.scope == KW_SCOPE_SYSTEM)
 		return 0;
 	vm = bpf_map_lookup_elem(&vms, &req.kvm);

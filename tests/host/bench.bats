@@ -39,3 +39,10 @@ setup_file() {
 	same 1 "$status"
 	has "the process has no filter"
 }
+
+@test "the bench of the daemon starts it, counts its VMs, and loses no event untold" {
+	run -0 tests/bench/daemon --quick
+	has "from exec to READY"
+	jq -e '.daemon | .ready_ms > .exec_ms and .resident_mib["10"] > 0 and
+		.events.written > 0 and .events.written + .events.lost >= .events.asked' build/bench-quick.json
+}
