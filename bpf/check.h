@@ -65,8 +65,8 @@ static __always_inline bool find_target(struct request *req, __u64 fop, __u64 da
 
 /*
  * Can no policy say anything about this ioctl on a VM like this one, whoever made it? Then
- * nobody needs to know who did. Only vCPUs that are not sealed, and cannot be, leave here: of
- * others after.h has to know the last ioctl of each task.
+ * nobody needs to know who did. Only vCPUs without an SEV-ES context, of VMs whose type has no
+ * protected state, leave here: of others after.h has to know the last ioctl of each task.
  */
 static __always_inline bool is_of_no_concern(__u32 interest, __u64 fop, __u64 vcpu)
 {

@@ -375,7 +375,7 @@ struct kw_selector {
 enum kw_interest {
 	KW_INTERESTING_YES = 1 << 0,
 	KW_INTERESTING_DIRTY = 1 << 1, /* KVM_RUN with registers, if rules name SYNC_REGS only */
-	KW_CONCERNS_DEFAULT = 1 << 2, /* on vCPUs of VMs of type 0 that cannot be sealed ... */
+	KW_CONCERNS_DEFAULT = 1 << 2, /* on vCPUs of VMs of type 0 without an SEV-ES context ... */
 	KW_CONCERNS_SW_PROTECTED = 1 << 3, /* ... of the next type ... */
 	KW_CONCERNS_SEV = 1 << 4, /* ... and of the one after that: see is_of_no_concern() */
 	KW_CONCERNS_ALL = 7 << 2,

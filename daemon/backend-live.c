@@ -28,12 +28,12 @@ bool kw_backend_sweeps(const struct kw_backend *b)
 }
 
 /* Of whose calls, for VMs that cannot be sealed: KW_CONCERNS_*. */
-static __u8 concerns_of(const struct kw_table *table, unsigned int operation)
+static __u8 concerns_of(const struct kw_table *table, unsigned int operation, unsigned int state)
 {
 	__u8 concerns = 0;
 
 	for (uint32_t type = KW_TYPE_DEFAULT; type <= KW_TYPE_SEV; type++)
-		if (kw_ruleset_concerns(table, operation, type))
+		if (kw_ruleset_concerns(table, operation, state, type))
 			concerns |= KW_CONCERNS_DEFAULT << type;
 	return concerns;
 }
@@ -42,11 +42,16 @@ static __u8 concerns_of(const struct kw_table *table, unsigned int operation)
 static __u8 interest_in(const struct kw_table *table, const struct kw_slot *slot)
 {
 	uint16_t sync = table->members[KW_FAMILY_RUN][KW_MEMBER_SYNC_REGS];
-	__u8 concerns = concerns_of(table, slot->operation);
+	__u8 concerns = concerns_of(table, slot->operation, KW_STATE_BUILDING);
 
-	/* Of KVM_RUN nothing is named in memory but whether there are registers. */
+	/*
+	 * Of KVM_RUN nothing is named in memory but whether there are registers. Those that a
+	 * policy refuses to a sealed vCPU after.h has to know of: a context that is moved to
+	 * this VM seals it while the call waits.
+	 */
 	if (slot->command == KW_CMD_RUN) {
-		concerns |= concerns_of(table, sync);
+		concerns |= concerns_of(table, sync, KW_STATE_BUILDING);
+		concerns |= concerns_of(table, sync, KW_STATE_SEALED);
 		if (kw_ruleset_has_verdict(table, slot->operation))
 			return KW_INTERESTING_YES | concerns;
 		return kw_ruleset_has_verdict(table, sync) ? KW_INTERESTING_DIRTY | concerns : 0;

@@ -139,9 +139,10 @@ static bool may_match(const struct kw_match *match, uint32_t type)
 	       kw_kind_holds(match, type, 0, 1);
 }
 
-bool kw_ruleset_concerns(const struct kw_table *table, unsigned int operation, uint32_t type)
+bool kw_ruleset_concerns(const struct kw_table *table, unsigned int operation, unsigned int state,
+			 uint32_t type)
 {
-	const struct kw_cell *cell = &table->cells[operation][KW_STATE_BUILDING];
+	const struct kw_cell *cell = &table->cells[operation][state];
 	const uint64_t any = cell->kill | cell->deny | cell->audit;
 
 	for (uint32_t i = 0; i < table->policies; i++)

@@ -33,8 +33,9 @@ const struct kw_rule *kw_ruleset_rule(const struct kw_ruleset *rs, unsigned int 
 
 /* Does any policy have more to say of the operation than to allow it? */
 bool kw_ruleset_has_verdict(const struct kw_table *table, unsigned int operation);
-/* The same of those that may match a VM of this type, whoever made it, that is not sealed. */
-bool kw_ruleset_concerns(const struct kw_table *table, unsigned int operation, uint32_t type);
+/* The same in this state, of those that may match a VM of this type, whoever made it. */
+bool kw_ruleset_concerns(const struct kw_table *table, unsigned int operation, unsigned int state,
+			 uint32_t type);
 
 /* Does a rule of a policy in enforce mode say deny? Then a backend that refuses is needed. */
 bool kw_ruleset_denies(const struct kw_ruleset *rs);
