@@ -51,7 +51,7 @@ FUZZ_SECONDS ?= 600
 SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bpf/loop.filter.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
-	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev
+	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
@@ -269,14 +269,23 @@ format:
 
 # --- install ----------------------------------------------------------------
 
+UNITS := $(addprefix systemd/,kvmwardend.service kvmwarden-gate.service kvmwarden-gate.target)
+UNIT_EXAMPLES := $(addprefix systemd/,seccomp.conf libvirt-gate.conf vmm@.service)
+# Of the systemd that it is built for: the unit says what that one understands.
+SYSTEMD_VERSION = $(shell pkg-config --modversion libsystemd 2>/dev/null | grep -o '^[0-9]*' || echo 0)
+
 install: all
 	install -D -m 0755 $(BUILD)/kvmwardend $(DESTDIR)$(PREFIX)/sbin/kvmwardend
 	install -D -m 0755 $(BUILD)/kvmwarden $(DESTDIR)$(PREFIX)/bin/kvmwarden
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/kvmwarden/policy.d policies/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/policies policies/optional/*.yaml
-	install -D -m 0644 systemd/kvmwardend.service \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/systemd systemd/seccomp.conf systemd/vmm@.service
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(UNITS)
+	install -D -m 0644 systemd/kvmwarden.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kvmwarden.conf
+	install -D -m 0644 systemd/kvmwarden.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kvmwarden.conf
+	install -D -m 0644 systemd/kvmwarden.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/90-kvmwarden.preset
+	[ $(SYSTEMD_VERSION) -lt 253 ] || install -D -m 0644 systemd/notify-reload.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service.d/notify-reload.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/systemd $(UNIT_EXAMPLES)
 
 clean:
 	rm -rf $(BUILD)

@@ -66,6 +66,15 @@ struct kw_daemon {
 /* Repeats the proof; tells if it turned out otherwise than the last time. */
 void kw_daemon_prove(struct kw_daemon *d);
 
+/*
+ * daemon-notify.c: what the service manager is told. Every reloading is followed by a ready,
+ * whether the policies were taken or not: the result is the answer to who asked for it.
+ */
+void kw_daemon_notify_ready(struct kw_daemon *d);
+void kw_daemon_notify_status(struct kw_daemon *d);
+void kw_daemon_notify_reloading(void);
+void kw_daemon_notify_stopping(void);
+
 /* daemon-policy.c */
 
 /* Reads and compiles the configured directories; diag is filled on failure. */

@@ -114,7 +114,7 @@ static int publish(struct kw_daemon *d, const struct kw_ruleset *rules, char **r
 	return r < 0 ? kw_fail(r, reterr, "cannot publish the rule table: %s", strerror(-r)) : 0;
 }
 
-int kw_daemon_reload(struct kw_daemon *d, char **reterr)
+static int reload(struct kw_daemon *d, char **reterr)
 {
 	_cleanup_free_ char *why = NULL;
 	struct kw_ruleset *rules = NULL;
@@ -148,6 +148,16 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr)
 	kw_daemon_event_end(d);
 	kw_daemon_reload_launches(d);
 	return 0;
+}
+
+int kw_daemon_reload(struct kw_daemon *d, char **reterr)
+{
+	int r;
+
+	kw_daemon_notify_reloading();
+	r = reload(d, reterr);
+	kw_daemon_notify_ready(d);
+	return r;
 }
 
 static void drop_override(struct kw_daemon *d, struct kw_override *override)

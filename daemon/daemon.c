@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "cli.h"
@@ -256,7 +255,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 void kw_daemon_prove(struct kw_daemon *d)
 {
 	struct kw_proof proof = {};
-	bool passed;
+	bool passed, told;
 
 	passed = kw_backend_prove(d->choice.backend, &proof) == 0 && proof.passed;
 	if (passed)
@@ -266,9 +265,11 @@ void kw_daemon_prove(struct kw_daemon *d)
 			passed ? "passes again" : "failed: our programs do not answer any more");
 		kw_daemon_event_begin(d, passed ? "proof-passed" : "proof-failed");
 		kw_daemon_event_end(d);
-		sd_notify(0, passed ? "STATUS=Enforcing." : "STATUS=DEGRADED: the proof failed.");
 	}
+	told = passed == d->proof.passed;
 	d->proof = proof;
+	if (!told)
+		kw_daemon_notify_status(d);
 }
 
 static int on_proof(sd_event_source *source, uint64_t usec, void *userdata)
@@ -337,9 +338,7 @@ static void tell_started(struct kw_daemon *d)
 	kw_json_member_bool(&d->line, "sealed", status.sealed);
 	kw_json_member_string(&d->line, "plain", status.plain);
 	kw_daemon_event_end(d);
-	sd_notifyf(0, "READY=1\nSTATUS=%s, backend %s, %zu policies.",
-		   kw_enforcement_name(status.enforcement), kw_backend_title(d->choice.backend),
-		   rules->set.count);
+	kw_daemon_notify_ready(d);
 }
 
 static int serve(struct kw_daemon *d)
@@ -356,7 +355,7 @@ static int serve(struct kw_daemon *d)
 		return r;
 	tell_started(d);
 	r = sd_event_loop(d->loop);
-	sd_notify(0, "STOPPING=1");
+	kw_daemon_notify_stopping();
 	if (r < 0)
 		return complain(KW_EXIT_OS, "the event loop failed", r);
 	/* VMs that ended since the last sweep. */

@@ -187,16 +187,34 @@ ExecStart=/usr/bin/true" "$(tests/host/doc-blocks units "$work/sample.md")"
 	done <"$work/units"
 }
 
+newer_systemd() {
+	[ "$(pkg-config --modversion libsystemd | grep -o '^[0-9]*')" -ge 253 ]
+}
+
 @test "make install has all that is needed, and systemd takes the units" {
 	local root=$work/root unit
 	make -s install DESTDIR="$root"
-	same "usr/bin/kvmwarden usr/lib/systemd/system/kvmwardend.service usr/sbin/kvmwardend usr/share/kvmwarden/systemd/seccomp.conf usr/share/kvmwarden/systemd/vmm@.service" \
-		"$(cd "$root" && find . -type f ! -name '*.yaml' -printf '%P\n' | sort | xargs)"
+	same "$(grep . <<-LIST
+		usr/bin/kvmwarden
+		usr/lib/systemd/system-preset/90-kvmwarden.preset
+		usr/lib/systemd/system/kvmwarden-gate.service
+		usr/lib/systemd/system/kvmwarden-gate.target
+		usr/lib/systemd/system/kvmwardend.service
+		$(newer_systemd && echo usr/lib/systemd/system/kvmwardend.service.d/notify-reload.conf)
+		usr/lib/sysusers.d/kvmwarden.conf
+		usr/lib/tmpfiles.d/kvmwarden.conf
+		usr/sbin/kvmwardend
+		usr/share/kvmwarden/systemd/libvirt-gate.conf
+		usr/share/kvmwarden/systemd/seccomp.conf
+		usr/share/kvmwarden/systemd/vmm@.service
+	LIST
+	)" "$(cd "$root" && find . -type f ! -name '*.yaml' -printf '%P\n' | LC_ALL=C sort)"
 	same "$(find policies -name '*.yaml' | wc -l)" "$(find "$root" -name '*.yaml' | wc -l)"
 	run -0 "$root/usr/bin/kvmwarden" policy check "$root/usr/lib/kvmwarden/policy.d"/*.yaml
 	command -v systemd-analyze >/dev/null || skip "this machine has no systemd-analyze (the rest passed)"
 	mkdir -p "$work/units/kvmwardend.service.d"
-	for unit in "$root/usr/lib/systemd/system"/* "$root/usr/share/kvmwarden/systemd"/*.service; do
+	for unit in "$root/usr/lib/systemd/system"/*.* "$root/usr/share/kvmwarden/systemd"/*.service; do
+		[ -f "$unit" ] || continue
 		sed -E "s,=/usr/(s?bin/kvmwarden),=$root/usr/\1," "$unit" >"$work/units/${unit##*/}"
 		# Nothing is said of a good one.
 		run -0 systemd-analyze verify --man=no "$work/units/${unit##*/}"
@@ -207,4 +225,12 @@ ExecStart=/usr/bin/true" "$(tests/host/doc-blocks units "$work/sample.md")"
 	echo "NoSuchThing=1" >>"$work/units/kvmwardend.service.d/seccomp.conf"
 	run systemd-analyze verify --man=no "$work/units/kvmwardend.service"
 	has NoSuchThing
+}
+
+@test "the unit leaves the daemon little that it does not need" {
+	command -v systemd-analyze >/dev/null || skip "this machine has no systemd-analyze"
+	# In tenths: an exposure of at most 2.0, and one that would be missed.
+	run -0 systemd-analyze security --offline=true --threshold=20 --no-pager systemd/kvmwardend.service
+	sed '/^CapabilityBoundingSet=/d; /^SystemCallFilter=/d' systemd/kvmwardend.service >"$work/kvmwardend.service"
+	run ! systemd-analyze security --offline=true --threshold=20 --no-pager "$work/kvmwardend.service"
 }
