@@ -45,7 +45,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/
 # The modules that compute, and those that listen: what the fuzzers want coverage of.
 FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag explain fact filter finding \
 	handover identity-text json keeper launch learn listen manager names notify operation pins plan policy recorded render replay \
-	ruleset shortfall supervisor task text varlink verify yaml))
+	ruleset shortfall supervisor task text trusted varlink verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)
 FUZZ_SECONDS ?= 600
 SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bpf/loop.filter.h

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The daemon's events: from the ring buffer, and its own, to sink and followers. */
+/* The daemon's events: from the ring buffer, and its own, to trail, sinks and followers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
@@ -37,24 +37,24 @@ static void hand_on(struct kw_daemon *d)
 		fprintf(stderr, "kvmwardend: out of memory: an event was not written\n");
 		return;
 	}
-	kw_sink_write(d->sink, d->line.text, d->line.len);
+	kw_trail_write(d->trail, d->line.text, d->line.len);
 	if (d->manager)
 		kw_manager_event(d->manager, d->line.text, d->line.len);
 }
 
 static void flush(struct kw_daemon *d)
 {
-	int r = kw_sink_flush(d->sink);
+	int r = kw_trail_flush(d->trail);
 	struct kw_chain head;
 
-	if (r < 0 && !d->sink_failed)
+	if (r < 0 && !d->trail_failed)
 		fprintf(stderr,
 			"kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
-			strerror(-r), (unsigned long long)kw_sink_failed(d->sink));
-	d->sink_failed = r < 0;
-	kw_backend_book_unwritten(d->choice.backend, kw_sink_failed(d->sink) - d->unwritten);
-	d->unwritten = kw_sink_failed(d->sink);
-	kw_sink_head(d->sink, &head);
+			strerror(-r), (unsigned long long)kw_trail_failed(d->trail));
+	d->trail_failed = r < 0;
+	kw_backend_book_unwritten(d->choice.backend, kw_trail_failed(d->trail) - d->unwritten);
+	d->unwritten = kw_trail_failed(d->trail);
+	kw_trail_head(d->trail, &head);
 	/* On a terminal there is none, and a file's is not forgotten for that. */
 	if (!kw_chain_equal(&head, &kw_chain_genesis))
 		kw_backend_remember_chain(d->choice.backend, &head);
@@ -103,11 +103,11 @@ static uint64_t total_lost(const struct kw_daemon *d)
 	return kw_counters_lost(&counters);
 }
 
-void kw_daemon_tell_lost(struct kw_daemon *d, bool try_sink)
+void kw_daemon_tell_lost(struct kw_daemon *d, bool try_trail)
 {
 	kw_backend_book_losses(d->choice.backend);
 	/* Where nothing can be written, telling of it would be lost as well. */
-	if (d->sink_failed && !try_sink)
+	if (d->trail_failed && !try_trail)
 		return;
 	for (unsigned int loss = 0; loss < _KW_LOSS_MAX; loss++) {
 		uint64_t count = kw_backend_untold(d->choice.backend, loss);
@@ -119,7 +119,7 @@ void kw_daemon_tell_lost(struct kw_daemon *d, bool try_sink)
 		kw_json_member_unsigned(&d->line, "total", total_lost(d));
 		kw_json_member_string(&d->line, "reason", kw_loss_name(loss));
 		kw_daemon_event_end(d);
-		if (d->sink_failed)
+		if (d->trail_failed)
 			return;
 		kw_backend_told(d->choice.backend, loss, count);
 	}
@@ -132,7 +132,7 @@ void kw_daemon_member_chain(struct kw_daemon *d)
 	struct kw_chain expected;
 	uint64_t behind;
 
-	switch (kw_sink_resumed(d->sink, &expected, &behind)) {
+	switch (kw_trail_resumed(d->trail, &expected, &behind)) {
 	case KW_RESUMED_NEW:
 	case KW_RESUMED_GIVEN:
 	case KW_RESUMED_TAIL:

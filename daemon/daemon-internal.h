@@ -12,7 +12,7 @@
 #include "manager.h"
 #include "render.h"
 #include "seal.h"
-#include "sink.h"
+#include "trail.h"
 #include "supervisor.h"
 
 /* Policies that only hold for some launches. */
@@ -30,7 +30,7 @@ struct kw_daemon {
 	struct kw_guard_token token; /* until it is closed */
 	struct kw_choice choice; /* .backend is what everything else uses */
 	struct kw_manager *manager;
-	struct kw_sink *sink;
+	struct kw_trail *trail;
 
 	struct kw_ruleset *first; /* until it is in force */
 	uint64_t generation; /* in force; 0: none yet */
@@ -52,8 +52,8 @@ struct kw_daemon {
 	struct kw_proof proof;
 	uint64_t since_ns; /* CLOCK_REALTIME */
 	uint64_t proved_ns;
-	uint64_t unwritten; /* lines of the sink that are counted as lost */
-	bool sink_failed; /* told already */
+	uint64_t unwritten; /* lines of the trail that are counted as lost */
+	bool trail_failed; /* told already */
 
 	struct kw_origin_host host;
 	char hostname[256];
@@ -118,7 +118,7 @@ void kw_daemon_event_end(struct kw_daemon *d);
  * Tells of events lost since the last time, by reason, if any. While events cannot be
  * written it does so only to try whether they can be again.
  */
-void kw_daemon_tell_lost(struct kw_daemon *d, bool try_sink);
+void kw_daemon_tell_lost(struct kw_daemon *d, bool try_trail);
 /* If the file of events does not end as it should, says so: a member of the event begun. */
 void kw_daemon_member_chain(struct kw_daemon *d);
 /* Tells how many events each rate limit held back, where no further one did. */

@@ -127,7 +127,7 @@ static int prepare(struct kw_daemon *d)
 	/* What an earlier daemon wrote last, if one left its counters. */
 	chained = options->pin && kw_backend_read_pinned(&pinned) == 0 &&
 		  kw_counters_chain(&pinned.counters, &head);
-	r = kw_sink_open(options->events, options->json, chained ? &head : NULL, &d->sink);
+	r = kw_trail_open(options->events, options->json, chained ? &head : NULL, &d->trail);
 	if (r < 0)
 		return complain_of("cannot write events to", options->events ?: "standard output",
 				   r);
@@ -216,7 +216,7 @@ static int on_reopen(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)info;
 	if (!d->options->events)
 		return 0;
-	r = kw_sink_reopen(d->sink);
+	r = kw_trail_reopen(d->trail);
 	if (r < 0) {
 		fprintf(stderr,
 			"kvmwardend: cannot open '%s' again: %s; the old file stays in use\n",
@@ -409,7 +409,7 @@ int kw_daemon_run(const struct kw_options *options)
 	kw_token_wipe(&d.token);
 	kw_daemon_end_supervision(&d);
 	kw_manager_free(d.manager);
-	kw_sink_free(d.sink);
+	kw_trail_free(d.trail);
 	kw_choice_done(&d.choice);
 	kw_handover_done(&d.handover);
 	kw_confinement_done(&d.confinement);

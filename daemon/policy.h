@@ -10,9 +10,6 @@
 #include "diag.h"
 #include "kvmwarden.h"
 
-/* The largest policy file that is read, in bytes. */
-#define KW_POLICY_FILE_MAX (1024 * 1024)
-
 enum kw_mode {
 	KW_MODE_AUDIT, /* verdicts are reported instead of applied */
 	KW_MODE_ENFORCE,

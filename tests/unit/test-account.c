@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The numbers of a trail: which gaps were told of, and when they begin anew. */
-#include "trail.h"
+#include "trail-made.h"
 
 static const struct kw_anchors none = {};
 

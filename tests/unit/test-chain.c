@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The chain through the lines, and what a sink leaves in a file whatever write(2) does to it. */
+/* The chain through the lines, and what a trail leaves in a file whatever write(2) does to it. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include "chain.h"
 #include "scratch.h"
-#include "sink.h"
+#include "trail.h"
 
 /* By another implementation: sha256 of 32 zeros and the first body; of that and the second. */
 static const char *const known[] = {
@@ -56,20 +56,20 @@ static void test_only_a_whole_member_is_one(void **state)
 	assert_int_equal(kw_chain_parse("00", 2, &chain), -EINVAL);
 }
 
-/* --- what a sink leaves -------------------------------------------------------- */
+/* --- what a trail leaves -------------------------------------------------------- */
 
-static struct kw_sink *open_sink(const char *path, const struct kw_chain *head)
+static struct kw_trail *open_trail(const char *path, const struct kw_chain *head)
 {
-	struct kw_sink *sink = NULL;
+	struct kw_trail *file = NULL;
 
-	assert_int_equal(kw_sink_open(path, true, head, &sink), 0);
-	return sink;
+	assert_int_equal(kw_trail_open(path, true, head, &file), 0);
+	return file;
 }
 
 static uint64_t next_seq;
 
 /* An event whose line is some 100 to 1100 bytes long. */
-static void write_event(struct kw_sink *sink)
+static void write_event(struct kw_trail *file)
 {
 	char text[2048];
 	int len;
@@ -77,14 +77,14 @@ static void write_event(struct kw_sink *sink)
 	next_seq++;
 	len = snprintf(text, sizeof(text), "{\"version\":1,\"seq\":%llu,\"pad\":\"%0*d\"}",
 		       (unsigned long long)next_seq, (int)(next_seq * 37 % 1000) + 1, 0);
-	kw_sink_write(sink, text, (size_t)len);
+	kw_trail_write(file, text, (size_t)len);
 }
 
-static void write_events(struct kw_sink *sink, unsigned int count)
+static void write_events(struct kw_trail *file, unsigned int count)
 {
 	while (count--)
-		write_event(sink);
-	assert_int_equal(kw_sink_flush(sink), 0);
+		write_event(file);
+	assert_int_equal(kw_trail_flush(file), 0);
 }
 
 struct trail {
@@ -126,42 +126,42 @@ static void assert_trail(const char *path, unsigned int lines, unsigned int torn
 	assert_int_equal(trail.torn, torn);
 }
 
-static void assert_head(const struct kw_sink *sink, const char *path)
+static void assert_head(const struct kw_trail *file, const char *path)
 {
 	struct trail trail = {};
 	struct kw_chain head;
 
 	follow(path, &trail);
-	kw_sink_head(sink, &head);
+	kw_trail_head(file, &head);
 	assert_true(kw_chain_equal(&head, &trail.head));
 }
 
-static enum kw_resumed resumed(const struct kw_sink *sink)
+static enum kw_resumed resumed(const struct kw_trail *file)
 {
-	return kw_sink_resumed(sink, NULL, NULL);
+	return kw_trail_resumed(file, NULL, NULL);
 }
 
 static void test_a_file_goes_on_where_it_ended(void **state)
 {
 	const char *path = at("on");
-	struct kw_sink *sink = open_sink(path, NULL);
+	struct kw_trail *file = open_trail(path, NULL);
 	struct kw_chain head;
 
 	(void)state;
-	assert_int_equal(resumed(sink), KW_RESUMED_NEW);
-	write_events(sink, 200);
-	assert_head(sink, path);
-	kw_sink_free(sink);
-	sink = open_sink(path, NULL);
-	assert_int_equal(resumed(sink), KW_RESUMED_TAIL);
-	write_events(sink, 3);
-	kw_sink_head(sink, &head);
-	kw_sink_free(sink);
-	sink = open_sink(path, &head);
-	assert_int_equal(resumed(sink), KW_RESUMED_TAIL);
+	assert_int_equal(resumed(file), KW_RESUMED_NEW);
+	write_events(file, 200);
+	assert_head(file, path);
+	kw_trail_free(file);
+	file = open_trail(path, NULL);
+	assert_int_equal(resumed(file), KW_RESUMED_TAIL);
+	write_events(file, 3);
+	kw_trail_head(file, &head);
+	kw_trail_free(file);
+	file = open_trail(path, &head);
+	assert_int_equal(resumed(file), KW_RESUMED_TAIL);
 	/* Written by the end of it. */
-	write_event(sink);
-	kw_sink_free(sink);
+	write_event(file);
+	kw_trail_free(file);
 	assert_trail(path, 204, 0);
 }
 
@@ -169,65 +169,65 @@ static void test_the_end_of_a_file_is_compared(void **state)
 {
 	const char *path = at("compared");
 	struct kw_chain early, late, expected;
-	struct kw_sink *sink = open_sink(path, NULL);
+	struct kw_trail *file = open_trail(path, NULL);
 	uint64_t behind;
 	off_t size;
 	int fd;
 
 	(void)state;
-	write_events(sink, 5);
-	kw_sink_head(sink, &early);
+	write_events(file, 5);
+	kw_trail_head(file, &early);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	size = lseek(fd, 0, SEEK_END);
-	write_events(sink, 7);
-	kw_sink_head(sink, &late);
-	kw_sink_free(sink);
+	write_events(file, 7);
+	kw_trail_head(file, &late);
+	kw_trail_free(file);
 
-	sink = open_sink(path, &early);
-	assert_int_equal(kw_sink_resumed(sink, &expected, &behind), KW_RESUMED_BEHIND);
+	file = open_trail(path, &early);
+	assert_int_equal(kw_trail_resumed(file, &expected, &behind), KW_RESUMED_BEHIND);
 	assert_int_equal(behind, 7);
 	assert_true(kw_chain_equal(&expected, &early));
-	kw_sink_free(sink);
-	sink = open_sink(path, &kw_chain_genesis);
-	assert_int_equal(resumed(sink), KW_RESUMED_BEHIND);
-	kw_sink_free(sink);
+	kw_trail_free(file);
+	file = open_trail(path, &kw_chain_genesis);
+	assert_int_equal(resumed(file), KW_RESUMED_BEHIND);
+	kw_trail_free(file);
 
 	/* Whoever cuts the end off is found out, and the chain of what is left goes on. */
 	assert_int_equal(ftruncate(fd, size), 0);
-	sink = open_sink(path, &late);
-	assert_int_equal(kw_sink_resumed(sink, &expected, &behind), KW_RESUMED_BROKEN);
+	file = open_trail(path, &late);
+	assert_int_equal(kw_trail_resumed(file, &expected, &behind), KW_RESUMED_BROKEN);
 	assert_true(kw_chain_equal(&expected, &late));
-	write_events(sink, 1);
+	write_events(file, 1);
 	assert_trail(path, 6, 0);
-	kw_sink_free(sink);
+	kw_trail_free(file);
 
 	/* Of an empty file nothing can be said but by what it follows. */
 	assert_int_equal(ftruncate(fd, 0), 0);
-	sink = open_sink(path, &late);
-	assert_int_equal(resumed(sink), KW_RESUMED_GIVEN);
-	write_events(sink, 1);
-	kw_sink_free(sink);
+	file = open_trail(path, &late);
+	assert_int_equal(resumed(file), KW_RESUMED_GIVEN);
+	write_events(file, 1);
+	kw_trail_free(file);
 	close(fd);
 	follow(path, &(struct trail){.head = late});
 	write_text("compared", "something else\n");
-	sink = open_sink(path, &late);
-	assert_int_equal(resumed(sink), KW_RESUMED_BROKEN);
-	kw_sink_free(sink);
+	file = open_trail(path, &late);
+	assert_int_equal(resumed(file), KW_RESUMED_BROKEN);
+	kw_trail_free(file);
 }
 
 /* At every length: a file that a machine, or a daemon, left in the middle of a line. */
 static void test_a_torn_end_is_closed(void **state)
 {
 	const char *path = at("torn");
-	struct kw_sink *sink = open_sink(path, NULL);
+	struct kw_trail *file = open_trail(path, NULL);
 	char text[4096];
 	size_t size;
 	FILE *f;
 
 	(void)state;
 	next_seq = 0;
-	write_events(sink, 2);
-	kw_sink_free(sink);
+	write_events(file, 2);
+	kw_trail_free(file);
 	f = fopen(path, "re");
 	size = fread(text, 1, sizeof(text), f);
 	fclose(f);
@@ -238,9 +238,9 @@ static void test_a_torn_end_is_closed(void **state)
 		if (text[cut] == '\n')
 			whole++;
 		write_bytes("torn", text, cut);
-		sink = open_sink(path, NULL);
-		write_events(sink, 1);
-		kw_sink_free(sink);
+		file = open_trail(path, NULL);
+		write_events(file, 1);
+		kw_trail_free(file);
 		assert_trail(path, whole + 1, cut > last && text[cut] != '\n');
 	}
 }
@@ -255,7 +255,7 @@ static void limit_files(rlim_t size)
 /* Nine lines, of which so many bytes fit; then there is room again. false: all fit. */
 static bool write_up_to(const char *path, rlim_t size)
 {
-	struct kw_sink *sink = open_sink(path, NULL);
+	struct kw_trail *file = open_trail(path, NULL);
 	struct trail trail = {};
 	uint64_t failed;
 	int r;
@@ -263,18 +263,18 @@ static bool write_up_to(const char *path, rlim_t size)
 	next_seq = 0;
 	limit_files(size);
 	for (int i = 0; i < 9; i++)
-		write_event(sink);
-	r = kw_sink_flush(sink);
-	assert_head(sink, path);
-	write_event(sink);
-	assert_int_equal(kw_sink_flush(sink), -EFBIG);
-	assert_head(sink, path);
+		write_event(file);
+	r = kw_trail_flush(file);
+	assert_head(file, path);
+	write_event(file);
+	assert_int_equal(kw_trail_flush(file), -EFBIG);
+	assert_head(file, path);
 	limit_files(RLIM_INFINITY);
-	failed = kw_sink_failed(sink);
-	write_events(sink, 2);
-	assert_int_equal(kw_sink_failed(sink), failed);
-	assert_head(sink, path);
-	kw_sink_free(sink);
+	failed = kw_trail_failed(file);
+	write_events(file, 2);
+	assert_int_equal(kw_trail_failed(file), failed);
+	assert_head(file, path);
+	kw_trail_free(file);
 	/* Each line is in the file, or counted. */
 	follow(path, &trail);
 	assert_int_equal(trail.lines + failed, 12);
@@ -296,24 +296,24 @@ static void test_a_write_that_ends_anywhere(void **state)
 
 static void test_a_full_device(void **state)
 {
-	struct kw_sink *sink = open_sink("/dev/full", NULL);
+	struct kw_trail *file = open_trail("/dev/full", NULL);
 	struct kw_chain head;
 
 	(void)state;
 	for (int i = 0; i < 300; i++)
-		write_event(sink);
-	assert_int_equal(kw_sink_flush(sink), -ENOSPC);
-	assert_int_equal(kw_sink_failed(sink), 300);
-	kw_sink_head(sink, &head);
+		write_event(file);
+	assert_int_equal(kw_trail_flush(file), -ENOSPC);
+	assert_int_equal(kw_trail_failed(file), 300);
+	kw_trail_head(file, &head);
 	assert_true(kw_chain_equal(&head, &kw_chain_genesis));
-	kw_sink_free(sink);
+	kw_trail_free(file);
 }
 
 /* A reader that goes away, and one that takes a part: what got through is a chain. */
 static void test_a_pipe(void **state)
 {
 	const char *path = at("pipe"), *copy = at("copy");
-	struct kw_sink *sink;
+	struct kw_trail *file;
 	char text[65536];
 	int reader, out;
 	ssize_t n;
@@ -323,43 +323,43 @@ static void test_a_pipe(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	out = open(copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	sink = open_sink(path, NULL);
-	assert_int_equal(resumed(sink), KW_RESUMED_NEW);
+	file = open_trail(path, NULL);
+	assert_int_equal(resumed(file), KW_RESUMED_NEW);
 	next_seq = 0;
-	write_events(sink, 10);
+	write_events(file, 10);
 	n = read(reader, text, sizeof(text));
 	assert_int_equal(write(out, text, (size_t)n), n);
 	close(reader);
-	write_event(sink);
-	assert_int_equal(kw_sink_flush(sink), -EPIPE);
+	write_event(file);
+	assert_int_equal(kw_trail_flush(file), -EPIPE);
 	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	write_events(sink, 1);
+	write_events(file, 1);
 	n = read(reader, text, sizeof(text));
 	assert_int_equal(write(out, text, (size_t)n), n);
 	close(out);
-	assert_int_equal(kw_sink_failed(sink), 1);
+	assert_int_equal(kw_trail_failed(file), 1);
 	assert_trail(copy, 11, 0);
-	kw_sink_free(sink);
+	kw_trail_free(file);
 	close(reader);
 }
 
 static void test_another_file(void **state)
 {
 	const char *path = at("rotated"), *old = at("rotated.1");
-	struct kw_sink *sink = open_sink(path, NULL);
+	struct kw_trail *file = open_trail(path, NULL);
 	struct trail trail = {};
 
 	(void)state;
-	write_events(sink, 4);
-	write_event(sink);
+	write_events(file, 4);
+	write_event(file);
 	assert_int_equal(rename(path, old), 0);
-	assert_int_equal(kw_sink_reopen(sink), 0);
-	assert_int_equal(resumed(sink), KW_RESUMED_GIVEN);
-	write_events(sink, 4);
+	assert_int_equal(kw_trail_reopen(file), 0);
+	assert_int_equal(resumed(file), KW_RESUMED_GIVEN);
+	write_events(file, 4);
 	/* Nothing was moved away. */
-	assert_int_equal(kw_sink_reopen(sink), 0);
-	assert_int_equal(resumed(sink), KW_RESUMED_TAIL);
-	write_events(sink, 1);
+	assert_int_equal(kw_trail_reopen(file), 0);
+	assert_int_equal(resumed(file), KW_RESUMED_TAIL);
+	write_events(file, 1);
 	follow(old, &trail);
 	assert_int_equal(trail.lines, 5);
 	follow(path, &trail);
@@ -367,16 +367,16 @@ static void test_another_file(void **state)
 	/* What cannot be opened changes nothing; a pipe nobody reads is no reason to wait. */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(kw_sink_reopen(sink), -ENXIO);
-	write_events(sink, 1);
+	assert_int_equal(kw_trail_reopen(file), -ENXIO);
+	write_events(file, 1);
 	/* Another one's file. */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rename(old, path), 0);
-	assert_int_equal(kw_sink_reopen(sink), 0);
-	assert_int_equal(resumed(sink), KW_RESUMED_BROKEN);
-	write_events(sink, 1);
+	assert_int_equal(kw_trail_reopen(file), 0);
+	assert_int_equal(resumed(file), KW_RESUMED_BROKEN);
+	write_events(file, 1);
 	assert_trail(path, 6, 0);
-	kw_sink_free(sink);
+	kw_trail_free(file);
 }
 
 int main(void)

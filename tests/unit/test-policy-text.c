@@ -2,6 +2,7 @@
 /* The reader of policy files: text that is none, too much of it, and too deep. */
 #define _GNU_SOURCE 1
 #include "policy.h"
+#include "trusted.h"
 
 #include <errno.h>
 #include <time.h>
@@ -58,12 +59,12 @@ static void too_large(void **state)
 	memset(text, '#', size);
 	assert_int_equal(read_broken(write_bytes("large", text, size), &diag), -EFBIG);
 	expect_broken(at("large"), 0, 0, "is larger than 1048576 bytes");
-	expect_broken(write_bytes("limit", text, KW_POLICY_FILE_MAX), 0, 0, "holds no policy");
-	expect_broken(write_bytes("limit", text, KW_POLICY_FILE_MAX + 1), 0, 0, "is larger");
+	expect_broken(write_bytes("limit", text, KW_TRUSTED_MAX), 0, 0, "holds no policy");
+	expect_broken(write_bytes("limit", text, KW_TRUSTED_MAX + 1), 0, 0, "is larger");
 	/* One word of almost that size: the message must not be as long. */
-	memset(text, 'x', KW_POLICY_FILE_MAX);
+	memset(text, 'x', KW_TRUSTED_MAX);
 	begin_with(text, "mode: ");
-	read_broken(write_bytes("word", text, KW_POLICY_FILE_MAX), &word);
+	read_broken(write_bytes("word", text, KW_TRUSTED_MAX), &word);
 	assert_true(strlen(word.message) < 1000);
 }
 
@@ -117,7 +118,7 @@ static void large_shapes(void **state)
 		{"match: {vm-types: [", "tdx,"},
 		{"match: {user: ", "x"},
 	};
-	_cleanup_free_ char *text = malloc(KW_POLICY_FILE_MAX);
+	_cleanup_free_ char *text = malloc(KW_TRUSTED_MAX);
 
 	(void)state;
 	assert_non_null(text);
@@ -128,9 +129,9 @@ static void large_shapes(void **state)
 		clock_t began;
 
 		begin_with(text, shapes[i].start);
-		for (size_t j = start; j < KW_POLICY_FILE_MAX; j++)
+		for (size_t j = start; j < KW_TRUSTED_MAX; j++)
 			text[j] = repeated[(j - start) % strlen(repeated)];
-		write_bytes("shape", text, KW_POLICY_FILE_MAX);
+		write_bytes("shape", text, KW_TRUSTED_MAX);
 		began = clock();
 		read_broken(at("shape"), &diag);
 		/* Where the work is not proportional it takes many minutes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Is each change of a trail found, and nothing in one that was left alone? */
-#include "trail.h"
+#include "trail-made.h"
 
 static const struct kw_anchors none = {};
 static const struct kw_anchors from_genesis = {.start = &kw_chain_genesis};

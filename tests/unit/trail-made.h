@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Trails of events as the daemon writes them, to be spoilt; and what is found in them. */
-#ifndef KVMWARDEN_TEST_TRAIL_H
-#define KVMWARDEN_TEST_TRAIL_H
+#ifndef KVMWARDEN_TEST_TRAIL_MADE_H
+#define KVMWARDEN_TEST_TRAIL_MADE_H
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Where the daemon's events go: a file or standard output. */
-#include "sink.h"
+#include "trail.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "sink-tail.h"
 #include "text.h"
+#include "trail-tail.h"
 #include "util.h"
 
 /* Lines are gathered here and written by one write(2) per batch. */
@@ -16,7 +16,7 @@
 #define OPEN_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY)
 #define OPEN_MODE 0640
 
-struct kw_sink {
+struct kw_trail {
 	char *path; /* or NULL: standard output */
 	int fd;
 	FILE *text; /* for a terminal, or NULL: JSON lines */
@@ -62,7 +62,7 @@ static int read_tail(int fd, const struct kw_chain *expected, struct kw_tail *re
 }
 
 /* Decides what the chain goes on from. */
-static int resume(struct kw_sink *sink, int fd, const struct kw_chain *expected)
+static int resume(struct kw_trail *trail, int fd, const struct kw_chain *expected)
 {
 	struct kw_tail tail;
 	int r;
@@ -70,30 +70,30 @@ static int resume(struct kw_sink *sink, int fd, const struct kw_chain *expected)
 	r = read_tail(fd, expected, &tail);
 	if (r < 0)
 		return r;
-	sink->expected = expected ? *expected : kw_chain_genesis;
-	sink->torn = tail.torn;
-	sink->behind = tail.found ? tail.behind : 0;
+	trail->expected = expected ? *expected : kw_chain_genesis;
+	trail->torn = tail.torn;
+	trail->behind = tail.found ? tail.behind : 0;
 	if (!tail.chained)
-		sink->resumed = !expected     ? KW_RESUMED_NEW
-				: !tail.empty ? KW_RESUMED_BROKEN
-					      : KW_RESUMED_GIVEN;
+		trail->resumed = !expected     ? KW_RESUMED_NEW
+				 : !tail.empty ? KW_RESUMED_BROKEN
+					       : KW_RESUMED_GIVEN;
 	else if (expected && !tail.found)
-		sink->resumed = KW_RESUMED_BROKEN;
+		trail->resumed = KW_RESUMED_BROKEN;
 	else
-		sink->resumed = tail.found && tail.behind ? KW_RESUMED_BEHIND : KW_RESUMED_TAIL;
-	sink->written = tail.chained ? tail.head : sink->expected;
-	sink->head = sink->written;
+		trail->resumed = tail.found && tail.behind ? KW_RESUMED_BEHIND : KW_RESUMED_TAIL;
+	trail->written = tail.chained ? tail.head : trail->expected;
+	trail->head = trail->written;
 	return 0;
 }
 
-int kw_sink_open(const char *path, bool json, const struct kw_chain *head, struct kw_sink **ret)
+int kw_trail_open(const char *path, bool json, const struct kw_chain *head, struct kw_trail **ret)
 {
-	_cleanup_free_ struct kw_sink *sink = calloc(1, sizeof(*sink));
+	_cleanup_free_ struct kw_trail *trail = calloc(1, sizeof(*trail));
 	_cleanup_free_ char *copy = path ? strdup(path) : NULL;
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (!sink || (path && !copy))
+	if (!trail || (path && !copy))
 		return -ENOMEM;
 	if (path)
 		fd = open(path, OPEN_FLAGS, OPEN_MODE);
@@ -101,158 +101,158 @@ int kw_sink_open(const char *path, bool json, const struct kw_chain *head, struc
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	r = resume(sink, fd, head);
+	r = resume(trail, fd, head);
 	if (r < 0)
 		return r;
 	if (!path && !json && isatty(fd)) {
-		sink->text = fdopen(fd, "a");
-		if (!sink->text)
+		trail->text = fdopen(fd, "a");
+		if (!trail->text)
 			return -errno;
-		sink->colour = !getenv("NO_COLOR");
+		trail->colour = !getenv("NO_COLOR");
 	}
-	sink->fd = TAKE_FD(fd);
-	sink->path = TAKE_PTR(copy);
-	*ret = TAKE_PTR(sink);
+	trail->fd = TAKE_FD(fd);
+	trail->path = TAKE_PTR(copy);
+	*ret = TAKE_PTR(trail);
 	return 0;
 }
 
 /* Of what was gathered the first done bytes are in the file: what that means for each line. */
-static void settle(struct kw_sink *sink, size_t done)
+static void settle(struct kw_trail *trail, size_t done)
 {
 	size_t at = 0, body;
 
-	while (at < sink->len) {
-		const char *line = sink->buffer + at;
-		size_t len = (size_t)((char *)memchr(line, '\n', sink->len - at) - line);
+	while (at < trail->len) {
+		const char *line = trail->buffer + at;
+		size_t len = (size_t)((char *)memchr(line, '\n', trail->len - at) - line);
 
 		/* The newline that ends a torn line is no event. */
 		if (len > 0 && at + len <= done)
-			kw_chain_split(line, len, &body, &sink->written);
+			kw_chain_split(line, len, &body, &trail->written);
 		else if (len > 0)
-			sink->failed++;
+			trail->failed++;
 		at += len + 1;
 	}
 	if (done > 0)
-		sink->torn = sink->buffer[done - 1] != '\n';
-	sink->head = sink->written;
-	sink->len = 0;
+		trail->torn = trail->buffer[done - 1] != '\n';
+	trail->head = trail->written;
+	trail->len = 0;
 }
 
 /* Writes what is gathered. What cannot be written is dropped, line by line, and counted. */
-static void write_out(struct kw_sink *sink)
+static void write_out(struct kw_trail *trail)
 {
 	size_t done = 0;
 
-	while (done < sink->len) {
-		ssize_t n = write(sink->fd, sink->buffer + done, sink->len - done);
+	while (done < trail->len) {
+		ssize_t n = write(trail->fd, trail->buffer + done, trail->len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			sink->error = errno;
+			trail->error = errno;
 			break;
 		}
 		done += (size_t)n;
 	}
-	settle(sink, done);
+	settle(trail, done);
 }
 
-struct kw_sink *kw_sink_free(struct kw_sink *sink)
+struct kw_trail *kw_trail_free(struct kw_trail *trail)
 {
-	if (!sink)
+	if (!trail)
 		return NULL;
-	write_out(sink);
-	if (sink->text)
-		fclose(sink->text);
+	write_out(trail);
+	if (trail->text)
+		fclose(trail->text);
 	else
-		close(sink->fd);
-	free(sink->path);
-	free(sink);
+		close(trail->fd);
+	free(trail->path);
+	free(trail);
 	return NULL;
 }
 
-int kw_sink_reopen(struct kw_sink *sink)
+int kw_trail_reopen(struct kw_trail *trail)
 {
 	_cleanup_close_ int fd = -1;
 	struct kw_chain head;
 	int r;
 
-	if (!sink->path)
+	if (!trail->path)
 		return 0;
-	write_out(sink);
+	write_out(trail);
 	/* Whoever made a pipe of it meanwhile must not keep us waiting for a reader. */
-	fd = open(sink->path, OPEN_FLAGS | O_NONBLOCK, OPEN_MODE);
+	fd = open(trail->path, OPEN_FLAGS | O_NONBLOCK, OPEN_MODE);
 	if (fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0)
 		return -errno;
-	head = sink->written;
-	r = resume(sink, fd, &head);
+	head = trail->written;
+	r = resume(trail, fd, &head);
 	if (r < 0)
 		return r;
-	close(sink->fd);
-	sink->fd = TAKE_FD(fd);
+	close(trail->fd);
+	trail->fd = TAKE_FD(fd);
 	return 0;
 }
 
-static void gather(struct kw_sink *sink, const char *text, size_t len)
+static void gather(struct kw_trail *trail, const char *text, size_t len)
 {
-	memcpy(sink->buffer + sink->len, text, len);
-	sink->len += len;
+	memcpy(trail->buffer + trail->len, text, len);
+	trail->len += len;
 }
 
-void kw_sink_write(struct kw_sink *sink, const char *json, size_t len)
+void kw_trail_write(struct kw_trail *trail, const char *json, size_t len)
 {
 	char member[KW_CHAIN_MEMBER_LEN];
 	size_t body = len - 1, room = body + sizeof(member) + 2;
 
-	if (sink->text) {
-		kw_text_event(json, len, sink->colour, sink->text);
+	if (trail->text) {
+		kw_text_event(json, len, trail->colour, trail->text);
 		return;
 	}
-	if (sink->len + room > sizeof(sink->buffer))
-		write_out(sink);
-	if (room > sizeof(sink->buffer)) {
-		sink->error = EMSGSIZE;
-		sink->failed++;
+	if (trail->len + room > sizeof(trail->buffer))
+		write_out(trail);
+	if (room > sizeof(trail->buffer)) {
+		trail->error = EMSGSIZE;
+		trail->failed++;
 		return;
 	}
 	/* After a line that was cut off the next one stands on its own. */
-	if (sink->torn && sink->len == 0)
-		gather(sink, "\n", 1);
-	kw_chain_next(&sink->head, json, body, &sink->head);
-	kw_chain_member(&sink->head, member);
-	gather(sink, json, body);
-	gather(sink, member, sizeof(member));
-	gather(sink, "\n", 1);
+	if (trail->torn && trail->len == 0)
+		gather(trail, "\n", 1);
+	kw_chain_next(&trail->head, json, body, &trail->head);
+	kw_chain_member(&trail->head, member);
+	gather(trail, json, body);
+	gather(trail, member, sizeof(member));
+	gather(trail, "\n", 1);
 }
 
-int kw_sink_flush(struct kw_sink *sink)
+int kw_trail_flush(struct kw_trail *trail)
 {
 	int error;
 
-	if (sink->text && fflush(sink->text) == EOF)
-		sink->error = errno;
-	write_out(sink);
-	error = sink->error;
-	sink->error = 0;
+	if (trail->text && fflush(trail->text) == EOF)
+		trail->error = errno;
+	write_out(trail);
+	error = trail->error;
+	trail->error = 0;
 	return -error;
 }
 
-uint64_t kw_sink_failed(const struct kw_sink *sink)
+uint64_t kw_trail_failed(const struct kw_trail *trail)
 {
-	return sink->failed;
+	return trail->failed;
 }
 
-void kw_sink_head(const struct kw_sink *sink, struct kw_chain *ret)
+void kw_trail_head(const struct kw_trail *trail, struct kw_chain *ret)
 {
-	*ret = sink->written;
+	*ret = trail->written;
 }
 
-enum kw_resumed kw_sink_resumed(const struct kw_sink *sink, struct kw_chain *ret_expected,
-				uint64_t *ret_behind)
+enum kw_resumed kw_trail_resumed(const struct kw_trail *trail, struct kw_chain *ret_expected,
+				 uint64_t *ret_behind)
 {
 	if (ret_expected)
-		*ret_expected = sink->expected;
+		*ret_expected = trail->expected;
 	if (ret_behind)
-		*ret_behind = sink->behind;
-	return sink->resumed;
+		*ret_behind = trail->behind;
+	return trail->resumed;
 }

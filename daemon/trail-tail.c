@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where a file of events ends: what a sink that appends to it has to know. */
+/* Where a file of events ends: what a trail that appends to it has to know. */
 #define _GNU_SOURCE 1
-#include "sink-tail.h"
+#include "trail-tail.h"
 
 #include <errno.h>
 #include <sys/stat.h>

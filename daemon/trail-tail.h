@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where a file of events ends: what a sink that appends to it has to know. */
-#ifndef KVMWARDEN_SINK_TAIL_H
-#define KVMWARDEN_SINK_TAIL_H
+/* Where a file of events ends: what a trail that appends to it has to know. */
+#ifndef KVMWARDEN_TRAIL_TAIL_H
+#define KVMWARDEN_TRAIL_TAIL_H
 
 #include "chain.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Where the daemon's events go: a file or standard output. */
-#ifndef KVMWARDEN_SINK_H
-#define KVMWARDEN_SINK_H
+#ifndef KVMWARDEN_TRAIL_H
+#define KVMWARDEN_TRAIL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include "chain.h"
 
-struct kw_sink;
+struct kw_trail;
 
 /*
  * Lines of JSON are a chain (chain.h), which goes on where the file ends: over
@@ -26,34 +26,34 @@ enum kw_resumed {
 /*
  * path NULL: standard output; as readable text if that is a terminal and json
  * is false, else as JSON lines. A file is created 0640 and appended to. head is
- * what kw_sink_head() said last, if that was remembered, or NULL.
+ * what kw_trail_head() said last, if that was remembered, or NULL.
  */
-int kw_sink_open(const char *path, bool json, const struct kw_chain *head, struct kw_sink **ret);
-struct kw_sink *kw_sink_free(struct kw_sink *sink); /* flushes; returns NULL */
+int kw_trail_open(const char *path, bool json, const struct kw_chain *head, struct kw_trail **ret);
+struct kw_trail *kw_trail_free(struct kw_trail *trail); /* flushes; returns NULL */
 
 /*
  * Opens its path anew, after somebody moved the file away; the chain goes on.
  * Standard output stays what it is. On failure the old file stays in use.
  */
-int kw_sink_reopen(struct kw_sink *sink);
+int kw_trail_reopen(struct kw_trail *trail);
 
 /* Buffers one event, a JSON object with members, without newline. */
-void kw_sink_write(struct kw_sink *sink, const char *json, size_t len);
+void kw_trail_write(struct kw_trail *trail, const char *json, size_t len);
 
 /* To be called when a batch is complete. 0, or -errno of a write since the last call. */
-int kw_sink_flush(struct kw_sink *sink);
+int kw_trail_flush(struct kw_trail *trail);
 
 /* Events that could not be written so far. */
-uint64_t kw_sink_failed(const struct kw_sink *sink);
+uint64_t kw_trail_failed(const struct kw_trail *trail);
 
 /* The head of the last line that is wholly written. */
-void kw_sink_head(const struct kw_sink *sink, struct kw_chain *ret);
+void kw_trail_head(const struct kw_trail *trail, struct kw_chain *ret);
 
 /*
  * Where the chain went on from, when the file was opened last. expected: the
  * head it was to be; behind: the lines that follow it. Both may be NULL.
  */
-enum kw_resumed kw_sink_resumed(const struct kw_sink *sink, struct kw_chain *ret_expected,
-				uint64_t *ret_behind);
+enum kw_resumed kw_trail_resumed(const struct kw_trail *trail, struct kw_chain *ret_expected,
+				 uint64_t *ret_behind);
 
 #endif
