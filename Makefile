@@ -222,7 +222,7 @@ run: deps-build
 		install -m 0644 policies/*.yaml $(BUILD)/policy.d/
 	@echo 'The shipped policies on this host; Ctrl-C ends it and takes everything off.'
 	@echo 'In another terminal: sudo $(BUILD)/kvmwarden status, vms, events -f'
-	$(Q)exec $(BUILD)/kvmwardend --no-pin --policy-dir $(BUILD)/policy.d
+	$(Q)exec $(BUILD)/kvmwardend --config none --no-pin --policy-dir $(BUILD)/policy.d
 
 demo: deps-test
 	$(Q)$(SUBMAKE) all

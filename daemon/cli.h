@@ -23,6 +23,7 @@ enum kw_exit {
 };
 
 #define KW_SOCKET_DEFAULT "/run/kvmwarden/io.kvmwarden.Manager"
+#define KW_CONFIG_DEFAULT "/etc/kvmwarden/kvmwarden.conf"
 
 struct kw_cli {
 	const char *socket;

@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "client.h"
 #include "manager.h"
+#include "quantity.h"
 #include "text.h"
 #include "util.h"
 
@@ -31,33 +32,6 @@ static int usage(const char *what)
 	return KW_EXIT_USAGE;
 }
 
-/* "60s", "5min" or "1h", as seconds. */
-static int parse_time(const char *text, uint64_t *ret)
-{
-	static const struct {
-		const char *name;
-		uint64_t seconds;
-	} units[] = {{"s", 1}, {"min", 60}, {"h", 3600}};
-	size_t digits = strspn(text, "0123456789");
-	char number[sizeof("86400")];
-	uint64_t value;
-
-	if (digits >= sizeof(number))
-		return -ERANGE;
-	memcpy(number, text, digits);
-	number[digits] = '\0';
-	for (size_t i = 0; i < KW_ARRAY_SIZE(units); i++) {
-		if (!kw_streq(text + digits, units[i].name))
-			continue;
-		if (kw_parse_u64(number, KW_ALLOW_SECONDS_MAX / units[i].seconds, &value) < 0 ||
-		    value == 0)
-			return -ERANGE;
-		*ret = value * units[i].seconds;
-		return 0;
-	}
-	return -EINVAL;
-}
-
 static int take(struct request *request, int option)
 {
 	switch (option) {
@@ -69,7 +43,7 @@ static int take(struct request *request, int option)
 		request->operation = optarg;
 		return KW_EXIT_OK;
 	case 'f':
-		if (parse_time(optarg, &request->seconds) < 0)
+		if (kw_parse_seconds(optarg, KW_ALLOW_SECONDS_MAX, &request->seconds) < 0)
 			return usage("--for takes a time such as 60s, 5min or 1h, at most 24h");
 		return KW_EXIT_OK;
 	case 'r':

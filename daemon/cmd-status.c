@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "cli.h"
 #include "client.h"
+#include "cmd-status.h"
 #include "names.h"
 #include "render.h"
 #include "text.h"
@@ -17,11 +18,6 @@
 #define WAIT_SECONDS_MAX 86400
 
 KW_DEFINE_CLEANUP(json_t, json_decref)
-
-static json_int_t counter(json_t *status, const char *name)
-{
-	return json_integer_value(json_object_get(json_object_get(status, "counters"), name));
-}
 
 static bool is_enforcing(json_t *status)
 {
@@ -252,102 +248,6 @@ static void add_after(struct kw_text_table *table, json_t *status)
 	}
 }
 
-/* Each reason for which there were any. */
-static void add_losses(struct kw_text_table *table, json_t *status)
-{
-	json_t *count;
-	const char *reason;
-
-	json_object_foreach (json_object_get(status, "lost"), reason, count) {
-		if (!json_is_integer(count) || json_integer_value(count) == 0)
-			continue;
-		kw_text_table_add(table, "");
-		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " of them: %s",
-				   json_integer_value(count), reason);
-	}
-}
-
-static void add_counts(struct kw_text_table *table, json_t *status)
-{
-	json_int_t lost = counter(status, "events_lost");
-
-	kw_text_table_add(table, "VMs");
-	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " of at most %" JSON_INTEGER_FORMAT,
-			   json_integer_value(json_object_get(status, "vms")),
-			   json_integer_value(json_object_get(status, "vms_max")));
-	kw_text_table_add(table, "ioctls");
-	kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " checked", counter(status, "checked"));
-	kw_text_table_add(table, "events");
-	if (lost == 0)
-		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT ", none lost",
-				   counter(status, "events"));
-	else
-		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " LOST",
-				   counter(status, "events"), lost);
-	add_losses(table, status);
-}
-
-/* What our programs cost this host, while the kernel counted. */
-static void add_cost(struct kw_text_table *table, json_t *status)
-{
-	json_int_t runs = 0, ns = 0;
-	json_t *program;
-	size_t i;
-
-	if (json_array_size(json_object_get(status, "programs")) == 0)
-		return;
-	json_array_foreach (json_object_get(status, "programs"), i, program) {
-		runs += json_integer_value(json_object_get(program, "runs"));
-		ns += json_integer_value(json_object_get(program, "ns"));
-	}
-	kw_text_table_add(table, "cost");
-	if (runs == 0) {
-		kw_text_table_add(table, "not counted: the kernel does if "
-					 "'sysctl kernel.bpf_stats_enabled=1'");
-		return;
-	}
-	kw_text_table_addf(table,
-			   "%" JSON_INTEGER_FORMAT
-			   " runs of our programs took %.3f s, %.0f ns each",
-			   runs, (double)ns / 1e9, (double)ns / (double)runs);
-}
-
-/* Things that should not have happened; each is shown only when it did. */
-static void add_troubles(struct kw_text_table *table, json_t *status)
-{
-	static const struct {
-		const char *counter, *meaning;
-	} troubles[] = {
-		{"races", "callers killed: KVM was given something else than the hooks were shown"},
-		{"unreadable", "commands in memory that could not be read, decided strictly"},
-		{"missed", "runs of our programs that the kernel skipped: ioctls not checked"},
-		{"vms_full", "times a VM had no record: the table is full"},
-		{"vms_refused", "VMs beyond the limit that were asked for"},
-		{"no_memory", "decisions without the caller's identity: all policies applied"},
-		{"clients_refused", "connections refused: too many at once"},
-		{"followers_lost", "events that slow followers missed"},
-	};
-	json_int_t unknown = json_integer_value(json_object_get(status, "vms_unknown"));
-	size_t i;
-
-	if (unknown) {
-		kw_text_table_add(table, "trouble");
-		kw_text_table_addf(table,
-				   "%" JSON_INTEGER_FORMAT
-				   " VMs of a type that is not known: every policy applies to them",
-				   unknown);
-	}
-	for (i = 0; i < KW_ARRAY_SIZE(troubles); i++) {
-		json_int_t count = counter(status, troubles[i].counter);
-
-		if (count == 0)
-			continue;
-		kw_text_table_add(table, "trouble");
-		kw_text_table_addf(table, "%" JSON_INTEGER_FORMAT " %s", count,
-				   troubles[i].meaning);
-	}
-}
-
 static void add_refusals(struct kw_text_table *table, json_t *status)
 {
 	json_t *refusal;
@@ -411,9 +311,10 @@ static int print_page(json_t *status)
 	add_exceptions(&table, status);
 	add_supervision(&table, status);
 	add_after(&table, status);
-	add_counts(&table, status);
-	add_cost(&table, status);
-	add_troubles(&table, status);
+	kw_status_add_counts(&table, status);
+	kw_status_add_sinks(&table, status);
+	kw_status_add_cost(&table, status);
+	kw_status_add_troubles(&table, status);
 	add_refusals(&table, status);
 	r = kw_text_table_print(&table, "  ", stdout);
 	kw_text_table_done(&table);

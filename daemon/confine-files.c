@@ -156,8 +156,10 @@ static void add_policies(struct kw_places *list, const struct kw_confine_wish *w
  * SIGUSR1 opens it anew, after it was moved away; its end is read then. What is no file, but
  * a pipe or a device, is never made anew.
  */
-static void add_events(struct kw_places *list, const char *path)
+static void add_events(struct kw_places *list, const char *path, bool rotates)
 {
+	uint64_t rights = APPEND | LANDLOCK_ACCESS_FS_MAKE_REG |
+			  (rotates ? LANDLOCK_ACCESS_FS_REMOVE_FILE : 0);
 	_cleanup_free_ char *file = realpath(path, NULL);
 	struct stat st;
 
@@ -167,8 +169,17 @@ static void add_events(struct kw_places *list, const char *path)
 	if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	/* The name may be a link: a new file is made where that leads to. */
-	add_own(list, path, APPEND | LANDLOCK_ACCESS_FS_MAKE_REG);
-	add_own(list, file, APPEND | LANDLOCK_ACCESS_FS_MAKE_REG);
+	add_own(list, path, rights);
+	add_own(list, file, rights);
+}
+
+static void add_sink(struct kw_places *list, const struct kw_sink_wish *sink)
+{
+	if (sink->kind == KW_SINK_FILE)
+		add_events(list, sink->path, kw_rotates(&sink->rotation));
+	/* Its socket is removed at the end. */
+	if (sink->kind == KW_SINK_SOCKET)
+		add_own(list, sink->path, LANDLOCK_ACCESS_FS_REMOVE_FILE);
 }
 
 void kw_confine_places(const struct kw_confine_wish *wish, struct kw_places *ret)
@@ -178,7 +189,9 @@ void kw_confine_places(const struct kw_confine_wish *wish, struct kw_places *ret
 	/* The state is replaced as a whole, the socket removed at the end. */
 	add_own(&list, wish->socket, wish->pin ? REPLACE : LANDLOCK_ACCESS_FS_REMOVE_FILE);
 	if (wish->events)
-		add_events(&list, wish->events);
+		add_events(&list, wish->events, wish->rotates);
+	for (size_t i = 0; i < wish->sink_count; i++)
+		add_sink(&list, &wish->sinks[i]);
 	if (wish->pin) {
 		add_copy(&list, KW_PINS,
 			 LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "policy.h"
+#include "sink.h"
 
 /* In the order in which they come into force. */
 enum kw_confine_stage {
@@ -30,6 +31,9 @@ struct kw_confinement {
 struct kw_confine_wish {
 	const char *socket;
 	const char *events; /* file of events, or NULL */
+	bool rotates; /* it is moved away by us */
+	const struct kw_sink_wish *sinks;
+	size_t sink_count;
 	const char *token; /* file of the token, or NULL; it was read before the last stage */
 	const char *const *policy_dirs; /* NULL-terminated */
 	const struct kw_policy_set *policies; /* in force; NULL: not known yet */

@@ -16,6 +16,9 @@ static struct kw_confine_wish wish_of(const struct kw_daemon *d)
 	return (struct kw_confine_wish){
 		.socket = options->socket,
 		.events = options->events,
+		.rotates = kw_rotates(&options->rotation),
+		.sinks = options->sinks,
+		.sink_count = options->sink_count,
 		.token = options->seal,
 		.policy_dirs = (const char *const *)options->policy_dirs ?: kw_policy_default_dirs,
 		.policies = rules ? &rules->set : NULL,

@@ -29,6 +29,9 @@ int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret)
 		.rules = rules,
 		.policy_error = d->policy_error,
 		.confinement = &d->confinement,
+		.sinks = d->sinks,
+		.sink_count = d->sink_count,
+		.config = d->options->config,
 	};
 	int r;
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "daemon-internal.h"
+#include "event-kinds.h"
 #include "names.h"
 #include "util.h"
 
@@ -37,16 +38,18 @@ static void hand_on(struct kw_daemon *d)
 		fprintf(stderr, "kvmwardend: out of memory: an event was not written\n");
 		return;
 	}
-	kw_trail_write(d->trail, d->line.text, d->line.len);
-	if (d->manager)
-		kw_manager_event(d->manager, d->line.text, d->line.len);
+	kw_daemon_hand_on(d);
 }
 
 static void flush(struct kw_daemon *d)
 {
-	int r = kw_trail_flush(d->trail);
+	int r = kw_daemon_flush_sinks(d);
 	struct kw_chain head;
 
+	if (!d->trail) {
+		kw_backend_settle(d->choice.backend);
+		return;
+	}
 	if (r < 0 && !d->trail_failed)
 		fprintf(stderr,
 			"kvmwardend: cannot write events: %s; carrying on, %llu lost so far\n",
@@ -67,6 +70,8 @@ static void on_event(void *userdata, const struct kw_event *event)
 
 	kw_json_reset(&d->line);
 	kw_render_event(&d->line, event, kw_daemon_rules(d, event->generation), &d->host);
+	d->line_kind = event->kind; /* the kernel's come first among all kinds */
+	d->line_verdict = event->verdict;
 	hand_on(d);
 }
 
@@ -86,6 +91,8 @@ void kw_daemon_event_begin(struct kw_daemon *d, const char *event)
 	kw_json_reset(&d->line);
 	kw_render_own_event_begin(&d->line, event, kw_backend_next_seq(d->choice.backend),
 				  kw_clock_ns(CLOCK_BOOTTIME), &d->host);
+	d->line_kind = kw_kind_from_name(event);
+	d->line_verdict = -1;
 }
 
 void kw_daemon_event_end(struct kw_daemon *d)
@@ -132,6 +139,8 @@ void kw_daemon_member_chain(struct kw_daemon *d)
 	struct kw_chain expected;
 	uint64_t behind;
 
+	if (!d->trail)
+		return;
 	switch (kw_trail_resumed(d->trail, &expected, &behind)) {
 	case KW_RESUMED_NEW:
 	case KW_RESUMED_GIVEN:

@@ -12,8 +12,9 @@
 #include "manager.h"
 #include "render.h"
 #include "seal.h"
-#include "trail.h"
+#include "sink.h"
 #include "supervisor.h"
+#include "trail.h"
 
 /* Policies that only hold for some launches. */
 struct kw_launch_set {
@@ -30,7 +31,9 @@ struct kw_daemon {
 	struct kw_guard_token token; /* until it is closed */
 	struct kw_choice choice; /* .backend is what everything else uses */
 	struct kw_manager *manager;
-	struct kw_trail *trail;
+	struct kw_trail *trail; /* or NULL: none is wanted */
+	struct kw_sink **sinks;
+	size_t sink_count;
 
 	struct kw_ruleset *first; /* until it is in force */
 	uint64_t generation; /* in force; 0: none yet */
@@ -59,6 +62,10 @@ struct kw_daemon {
 	char hostname[256];
 	char boot_id[64];
 	struct kw_json line; /* reused for each event */
+	int line_kind; /* of the event in it: see struct kw_news */
+	int line_verdict;
+	bool denials; /* were handed on since the last flush */
+	bool rotation_failed; /* told already */
 };
 
 /* daemon.c */
@@ -105,6 +112,20 @@ void kw_daemon_reload_launches(struct kw_daemon *d);
 int kw_daemon_check_plan(const struct kw_daemon *d, const struct kw_ruleset *rules, char **reterr);
 void kw_daemon_note_plan(struct kw_daemon *d);
 void kw_daemon_end_supervision(struct kw_daemon *d);
+
+/* daemon-sinks.c: the trail, and what else gets each event. */
+
+/* An exit status, having said what is wrong. */
+int kw_daemon_open_sinks(struct kw_daemon *d);
+void kw_daemon_close_sinks(struct kw_daemon *d);
+/* The event in d->line, to everybody. */
+void kw_daemon_hand_on(struct kw_daemon *d);
+/* The end of a batch: 0, or -errno of the trail. */
+int kw_daemon_flush_sinks(struct kw_daemon *d);
+/* Files were moved away: from here on into new ones, which the chain goes on in. */
+void kw_daemon_reopen_sinks(struct kw_daemon *d);
+/* Every other second: moves files away that are due, and tries again what could not be sent. */
+void kw_daemon_tend_sinks(struct kw_daemon *d);
 
 /* daemon-events.c */
 

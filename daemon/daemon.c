@@ -85,25 +85,41 @@ static int lock_pins(struct kw_daemon *d)
 	return r < 0 ? complain_of("cannot use", KW_PINS, r) : KW_EXIT_OK;
 }
 
+static int refuse_policies(int error, struct kw_diag *diag)
+{
+	kw_diag_print(diag, stderr);
+	kw_diag_done(diag);
+	fprintf(stderr, "kvmwardend: cannot start with these policies\n");
+	return error == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
+}
+
+int kw_daemon_check(const struct kw_options *options)
+{
+	struct kw_daemon d = {.options = options, .pins_lock = -1};
+	struct kw_diag diag = {};
+	int r;
+
+	r = kw_daemon_load(&d, &d.first, &diag);
+	if (r < 0)
+		return refuse_policies(r, &diag);
+	printf("%zu policies, configuration: %s, %zu sinks\n", d.first->set.count,
+	       options->config ?: "none", options->sink_count);
+	kw_ruleset_free(d.first);
+	return KW_EXIT_OK;
+}
+
 /* What can be wrong on any machine, before the kernel is touched: policies, socket, file. */
 static int prepare(struct kw_daemon *d)
 {
 	const struct kw_options *options = d->options;
 	struct kw_diag diag = {};
-	struct kw_pinned pinned;
-	struct kw_chain head;
-	bool chained;
 	int r;
 
 	kw_daemon_host_init(d);
 	kw_daemon_recall(d);
 	r = kw_daemon_load(d, &d->first, &diag);
-	if (r < 0) {
-		kw_diag_print(&diag, stderr);
-		kw_diag_done(&diag);
-		fprintf(stderr, "kvmwardend: cannot start with these policies\n");
-		return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
-	}
+	if (r < 0)
+		return refuse_policies(r, &diag);
 	if (geteuid() != 0) {
 		fprintf(stderr,
 			"kvmwardend: not root: loading BPF programs and using /dev/kvm need it\n");
@@ -124,14 +140,7 @@ static int prepare(struct kw_daemon *d)
 	}
 	if (r < 0)
 		return complain_of("cannot listen on", options->socket, r);
-	/* What an earlier daemon wrote last, if one left its counters. */
-	chained = options->pin && kw_backend_read_pinned(&pinned) == 0 &&
-		  kw_counters_chain(&pinned.counters, &head);
-	r = kw_trail_open(options->events, options->json, chained ? &head : NULL, &d->trail);
-	if (r < 0)
-		return complain_of("cannot write events to", options->events ?: "standard output",
-				   r);
-	return KW_EXIT_OK;
+	return kw_daemon_open_sinks(d);
 }
 
 static int start(struct kw_daemon *d)
@@ -206,26 +215,11 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-/* The file of events was moved away: from here on into a new one, which the chain goes on in. */
 static int on_reopen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-	struct kw_daemon *d = userdata;
-	int r;
-
 	(void)source;
 	(void)info;
-	if (!d->options->events)
-		return 0;
-	r = kw_trail_reopen(d->trail);
-	if (r < 0) {
-		fprintf(stderr,
-			"kvmwardend: cannot open '%s' again: %s; the old file stays in use\n",
-			d->options->events, strerror(-r));
-		return 0;
-	}
-	kw_daemon_event_begin(d, "reopened");
-	kw_daemon_member_chain(d);
-	kw_daemon_event_end(d);
+	kw_daemon_reopen_sinks(userdata);
 	return 0;
 }
 
@@ -249,6 +243,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 	kw_daemon_tell_lost(d, true);
 	kw_daemon_tell_suppressed(d);
 	kw_daemon_expire(d);
+	kw_daemon_tend_sinks(d);
 	return rearm(source, SWEEP_USEC);
 }
 
@@ -409,7 +404,7 @@ int kw_daemon_run(const struct kw_options *options)
 	kw_token_wipe(&d.token);
 	kw_daemon_end_supervision(&d);
 	kw_manager_free(d.manager);
-	kw_trail_free(d.trail);
+	kw_daemon_close_sinks(&d);
 	kw_choice_done(&d.choice);
 	kw_handover_done(&d.handover);
 	kw_confinement_done(&d.confinement);

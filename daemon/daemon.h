@@ -12,4 +12,7 @@
  */
 int kw_daemon_run(const struct kw_options *options);
 
+/* "--check": reads the policies, says what is wrong, touches nothing; an exit status. */
+int kw_daemon_check(const struct kw_options *options);
+
 #endif

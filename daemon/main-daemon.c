@@ -9,7 +9,7 @@ int main(int argc, char **argv)
 
 	if (kw_options_parse(argc, argv, &options, &status))
 		return status;
-	status = kw_daemon_run(&options);
+	status = options.check ? kw_daemon_check(&options) : kw_daemon_run(&options);
 	kw_options_done(&options);
 	return status;
 }

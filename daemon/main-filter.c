@@ -65,6 +65,8 @@ static const struct call files[] = {
 	CALL(readv),
 	CALL(write),
 	CALL(writev),
+	CALL(pwrite64),
+	CALL(fdatasync),
 	CALL(close),
 	CALL(lseek),
 	CALL(fstat),

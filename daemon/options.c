@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "config-sinks.h"
+#include "config.h"
 #include "kvmwarden.h"
 #include "names.h"
 #include "plan.h"
@@ -21,6 +23,8 @@ static const char help[] =
 	"                      fmod_ret\n"
 	"  --policy-dir DIR    read policies from here instead of the default search path;\n"
 	"                      may be repeated, the first one is the strongest\n"
+	"  --config FILE       instead of " KW_CONFIG_DEFAULT "; 'none': no file\n"
+	"  --check             say whether configuration and policies are good, and end\n"
 	"  --events FILE       append events to FILE instead of standard output\n"
 	"  --json              events as JSON lines on a terminal, too\n"
 	"  --socket PATH       where to listen (default " KW_SOCKET_DEFAULT ")\n"
@@ -33,54 +37,35 @@ static const char help[] =
 	"                      debuggers of the daemon\n"
 	"  --help, --version\n"
 	"\n"
-	"Signals: HUP reloads the policies; USR1 opens the file of --events anew, after it was\n"
+	"Signals: HUP reloads the policies; USR1 opens files of events anew, after they were\n"
 	"moved away; TERM and INT end the daemon; unless --no-pin was given, enforcement goes on\n"
 	"then, until 'kvmwarden unload'.\n"
 	"\n"
-	"Exit status: 0 ended as asked, 1 broken policy, 64 usage, 69 the kernel lacks\n"
+	"Exit status: 0 ended as asked, 1 broken policy or configuration, 64 usage, 69 the kernel "
+	"lacks\n"
 	"something, 71 system error, 77 not root.\n";
 
 #define VMS_MAX_LEAST 64
 #define VMS_MAX_MOST (1 << 20)
 
-enum {
-	OPT_BACKEND = 256,
-	OPT_REQUIRE,
-	OPT_POLICY_DIR,
-	OPT_EVENTS,
-	OPT_JSON,
-	OPT_SOCKET,
-	OPT_NO_PIN,
-	OPT_NO_CONFINE,
-	OPT_SEAL,
-	OPT_VMS_MAX,
-	OPT_ON_FULL,
-	OPT_HELP,
-	OPT_VERSION,
-};
-
 static const struct option long_options[] = {
-	{"backend", required_argument, NULL, OPT_BACKEND},
-	{"require", required_argument, NULL, OPT_REQUIRE},
-	{"policy-dir", required_argument, NULL, OPT_POLICY_DIR},
-	{"events", required_argument, NULL, OPT_EVENTS},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"socket", required_argument, NULL, OPT_SOCKET},
-	{"seal", required_argument, NULL, OPT_SEAL},
-	{"no-pin", no_argument, NULL, OPT_NO_PIN},
-	{"no-confine", no_argument, NULL, OPT_NO_CONFINE},
-	{"vms-max", required_argument, NULL, OPT_VMS_MAX},
-	{"on-full", required_argument, NULL, OPT_ON_FULL},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
+	{"backend", required_argument, NULL, KW_OPT_BACKEND},
+	{"require", required_argument, NULL, KW_OPT_REQUIRE},
+	{"policy-dir", required_argument, NULL, KW_OPT_POLICY_DIR},
+	{"events", required_argument, NULL, KW_OPT_EVENTS},
+	{"json", no_argument, NULL, KW_OPT_JSON},
+	{"socket", required_argument, NULL, KW_OPT_SOCKET},
+	{"seal", required_argument, NULL, KW_OPT_SEAL},
+	{"no-pin", no_argument, NULL, KW_OPT_NO_PIN},
+	{"no-confine", no_argument, NULL, KW_OPT_NO_CONFINE},
+	{"vms-max", required_argument, NULL, KW_OPT_VMS_MAX},
+	{"on-full", required_argument, NULL, KW_OPT_ON_FULL},
+	{"config", required_argument, NULL, KW_OPT_CONFIG},
+	{"check", no_argument, NULL, KW_OPT_CHECK},
+	{"help", no_argument, NULL, KW_OPT_HELP},
+	{"version", no_argument, NULL, KW_OPT_VERSION},
 	{},
 };
-
-static int usage(const char *what, const char *value)
-{
-	fprintf(stderr, "kvmwardend: %s '%s'; see kvmwardend --help\n", what, value);
-	return KW_EXIT_USAGE;
-}
 
 static int add_dir(struct kw_options *options, const char *dir)
 {
@@ -90,74 +75,90 @@ static int add_dir(struct kw_options *options, const char *dir)
 	while (options->policy_dirs && options->policy_dirs[n])
 		n++;
 	dirs = reallocarray(options->policy_dirs, n + 2, sizeof(*dirs));
-	if (!dirs) {
-		fprintf(stderr, "kvmwardend: cannot keep the options: out of memory\n");
-		return KW_EXIT_OS;
-	}
+	if (!dirs)
+		return -ENOMEM;
 	dirs[n] = dir;
 	dirs[n + 1] = NULL;
 	options->policy_dirs = dirs;
 	return 0;
 }
 
-/* Takes one option; returns 0, or the exit status. */
-static int take(struct kw_options *options, int option, const char *value)
+static int take_backend(struct kw_options *options, const char *value, char **reterr)
 {
 	int backend;
 
-	switch (option) {
-	case OPT_BACKEND:
-		if (kw_streq(value, "auto")) {
-			options->backend = KW_BACKEND_NONE;
-			options->plain = false;
-			return 0;
-		}
-		options->plain = kw_streq(value, kw_means_name(KW_MEANS_TYPES));
-		if (options->plain) {
-			options->backend = KW_BACKEND_SECCOMP;
-			return 0;
-		}
-		backend = kw_backend_from_name(value);
-		if (backend <= KW_BACKEND_NONE)
-			return usage("unknown backend", value);
-		options->backend = (unsigned int)backend;
-		return 0;
-	case OPT_REQUIRE:
-		if (!kw_streq(value, "deny"))
-			return usage("--require takes 'deny', not", value);
-		options->require_deny = true;
-		return 0;
-	case OPT_POLICY_DIR:
-		return add_dir(options, value);
-	case OPT_EVENTS:
-		options->events = value;
-		return 0;
-	case OPT_JSON:
-		options->json = true;
-		return 0;
-	case OPT_SOCKET:
-		options->socket = value;
-		return 0;
-	case OPT_NO_PIN:
-		options->pin = false;
-		return 0;
-	case OPT_NO_CONFINE:
-		options->confine = false;
-		return 0;
-	case OPT_SEAL:
-		options->seal = value;
-		return 0;
-	case OPT_VMS_MAX:
-		if (kw_parse_u32(value, VMS_MAX_MOST, &options->vms_max) < 0 ||
-		    options->vms_max < VMS_MAX_LEAST)
-			return usage("--vms-max takes a number from 64 to 1048576, not", value);
-		return 0;
-	case OPT_ON_FULL:
-		if (!kw_streq(value, "refuse") && !kw_streq(value, "audit"))
-			return usage("--on-full takes 'refuse' or 'audit', not", value);
-		options->full_refuses = kw_streq(value, "refuse");
+	options->plain = kw_streq(value, kw_means_name(KW_MEANS_TYPES));
+	if (options->plain) {
+		options->backend = KW_BACKEND_SECCOMP;
 		return 0;
 	}
+	backend = kw_streq(value, "auto") ? KW_BACKEND_NONE : kw_backend_from_name(value);
+	if (backend < 0 || (backend == KW_BACKEND_NONE && !kw_streq(value, "auto")))
+		return kw_fail(-EINVAL, reterr, "unknown backend '%s'", value);
+	options->backend = (unsigned int)backend;
+	return 0;
+}
+
+int kw_options_take(struct kw_options *options, enum kw_option option, const char *value,
+		    char **reterr)
+{
+	switch (option) {
+	case KW_OPT_BACKEND:
+		return take_backend(options, value, reterr);
+	case KW_OPT_REQUIRE:
+		if (!kw_streq(value, "deny") && !kw_streq(value, "nothing"))
+			return kw_fail(-EINVAL, reterr,
+				       "'require' takes 'deny' or 'nothing', not '%s'", value);
+		options->require_deny = kw_streq(value, "deny");
+		return 0;
+	case KW_OPT_POLICY_DIR:
+		return add_dir(options, value);
+	case KW_OPT_EVENTS:
+		options->events = value;
+		options->no_events = false;
+		return 0;
+	case KW_OPT_JSON:
+		options->json = true;
+		return 0;
+	case KW_OPT_SOCKET:
+		options->socket = value;
+		return 0;
+	case KW_OPT_NO_PIN:
+		options->pin = false;
+		return 0;
+	case KW_OPT_NO_CONFINE:
+		options->confine = false;
+		return 0;
+	case KW_OPT_SEAL:
+		options->seal = value;
+		return 0;
+	case KW_OPT_VMS_MAX:
+		if (kw_parse_u32(value, VMS_MAX_MOST, &options->vms_max) < 0 ||
+		    options->vms_max < VMS_MAX_LEAST)
+			return kw_fail(-EINVAL, reterr,
+				       "'vms-max' takes a number from 64 to 1048576, not '%s'",
+				       value);
+		return 0;
+	case KW_OPT_ON_FULL:
+		if (!kw_streq(value, "refuse") && !kw_streq(value, "audit"))
+			return kw_fail(-EINVAL, reterr,
+				       "'on-full' takes 'refuse' or 'audit', not '%s'", value);
+		options->full_refuses = kw_streq(value, "refuse");
+		return 0;
+	case KW_OPT_CHECK:
+		options->check = true;
+		return 0;
+	case KW_OPT_CONFIG:
+	case KW_OPT_HELP:
+	case KW_OPT_VERSION:
+		break;
+	}
+	return 0;
+}
+
+static int usage(const char *sentence)
+{
+	fprintf(stderr, "kvmwardend: %s; see kvmwardend --help\n", sentence);
 	return KW_EXIT_USAGE;
 }
 
@@ -166,16 +167,85 @@ static int check(struct kw_options *options)
 {
 	if (!options->seal)
 		return 0;
-	if (!options->pin) {
-		fputs("kvmwardend: --seal keeps what is pinned; it does not go with --no-pin\n",
-		      stderr);
-		return KW_EXIT_USAGE;
-	}
+	if (!options->pin)
+		return usage("--seal keeps what is pinned; it does not go with --no-pin");
 	if (options->backend != KW_BACKEND_NONE && options->backend != KW_BACKEND_LSM)
-		return usage("--seal needs the backend lsm, not",
-			     kw_backend_name(options->backend));
+		return usage("--seal needs the backend lsm");
 	options->backend = KW_BACKEND_LSM;
 	return 0;
+}
+
+/* The first pass: the options that are about the others. > 0: *ret_status is all there is to say. */
+static int look_ahead(int argc, char **argv, const char **ret_config, int *ret_status)
+{
+	int option;
+
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case KW_OPT_HELP:
+		case KW_OPT_VERSION:
+			fputs(option == KW_OPT_HELP ? help : "kvmwardend " KW_VERSION "\n", stdout);
+			*ret_status = KW_EXIT_OK;
+			return 1;
+		case KW_OPT_CONFIG:
+			*ret_config = optarg;
+			break;
+		case '?':
+			*ret_status = KW_EXIT_USAGE;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* An exit status. */
+static int read_config(const char *path, struct kw_options *options)
+{
+	struct kw_diag diag = {};
+	int r;
+
+	if (path && kw_streq(path, "none"))
+		return KW_EXIT_OK;
+	r = kw_config_read(path, options, &diag);
+	if (r == 0)
+		return KW_EXIT_OK;
+	kw_diag_set(&diag, path, 0, 0, "%s", strerror(-r));
+	kw_diag_print(&diag, stderr);
+	kw_diag_done(&diag);
+	fputs("kvmwardend: cannot start with this configuration\n", stderr);
+	return r == -ENOMEM ? KW_EXIT_OS : KW_EXIT_FINDING;
+}
+
+/* The second pass: what the command line says counts for more than the configuration. */
+static int read_command_line(int argc, char **argv, struct kw_options *options)
+{
+	bool dirs = false;
+	int option;
+
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		_cleanup_free_ char *sentence = NULL;
+		int r;
+
+		/* The first one takes the place of those of the configuration. */
+		if (option == KW_OPT_POLICY_DIR && !dirs) {
+			free(options->policy_dirs);
+			options->policy_dirs = NULL;
+			dirs = true;
+		}
+		r = kw_options_take(options, (enum kw_option)option, optarg, &sentence);
+		if (r == -EINVAL)
+			return usage(sentence ?: "out of memory");
+		if (r < 0)
+			return KW_EXIT_OS;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "kvmwardend: unexpected argument '%s'; see kvmwardend --help\n",
+			argv[optind]);
+		return KW_EXIT_USAGE;
+	}
+	return check(options);
 }
 
 int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_status)
@@ -187,32 +257,40 @@ int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_sta
 		.vms_max = KW_VMS_MAX,
 		.full_refuses = true,
 	};
-	int option, status = 0;
+	const char *config = NULL;
 
-	while (!status && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPT_HELP || option == OPT_VERSION) {
-			fputs(option == OPT_HELP ? help : "kvmwardend " KW_VERSION "\n", stdout);
-			kw_options_done(&options);
-			*ret_status = KW_EXIT_OK;
-			return 1;
-		}
-		status = take(&options, option, optarg);
-	}
-	if (!status && optind < argc)
-		status = usage("unexpected argument", argv[optind]);
-	if (!status)
-		status = check(&options);
-	if (status) {
+	if (look_ahead(argc, argv, &config, ret_status))
+		return 1;
+	*ret_status = read_config(config, &options);
+	if (*ret_status == KW_EXIT_OK)
+		*ret_status = read_command_line(argc, argv, &options);
+	if (*ret_status != KW_EXIT_OK) {
 		kw_options_done(&options);
-		*ret_status = status;
 		return 1;
 	}
 	*ret = options;
 	return 0;
 }
 
+const char *kw_options_keep(struct kw_options *options, const char *text)
+{
+	char **kept = reallocarray(options->kept, options->kept_count + 1, sizeof(*kept));
+
+	if (!kept)
+		return NULL;
+	options->kept = kept;
+	kept[options->kept_count] = strdup(text);
+	return kept[options->kept_count] ? kept[options->kept_count++] : NULL;
+}
+
 void kw_options_done(struct kw_options *options)
 {
 	free(options->policy_dirs);
-	options->policy_dirs = NULL;
+	for (size_t i = 0; i < options->sink_count; i++)
+		kw_sink_wish_done(&options->sinks[i]);
+	free(options->sinks);
+	for (size_t i = 0; i < options->kept_count; i++)
+		free(options->kept[i]);
+	free(options->kept);
+	*options = (struct kw_options){};
 }

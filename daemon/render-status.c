@@ -259,6 +259,39 @@ static void render_confinement(struct kw_json *json, const struct kw_confinement
 	kw_json_close_object(json);
 }
 
+static void render_sink(struct kw_json *json, const struct kw_sink *sink)
+{
+	const struct kw_sink_wish *wish = kw_sink_wish(sink);
+	struct kw_sink_stats stats;
+
+	kw_sink_stats(sink, &stats);
+	kw_json_open_object(json);
+	kw_json_member_string(json, "name", wish->name);
+	kw_json_member_string(json, "to", kw_sink_kind_name(wish->kind));
+	kw_json_member_string(json, "path", wish->path);
+	kw_json_member_string(json, "format",
+			      wish->kind == KW_SINK_JOURNAL ? NULL : kw_format_name(wish->format));
+	kw_json_member_unsigned(json, "produced", stats.produced);
+	kw_json_member_unsigned(json, "recalled", stats.recalled);
+	kw_json_member_unsigned(json, "written", stats.written);
+	kw_json_member_unsigned(json, "lost", stats.lost);
+	kw_json_member_unsigned(json, "waiting", stats.waiting);
+	kw_json_member_unsigned(json, "spooled", stats.spooled);
+	kw_json_member_unsigned(json, "filtered", stats.filtered);
+	kw_json_member_unsigned(json, "followers", stats.followers);
+	kw_json_member_unsigned(json, "missed", stats.missed);
+	kw_json_member_string(json, "error", stats.error);
+	kw_json_close_object(json);
+}
+
+static void render_sinks(struct kw_json *json, const struct kw_status *status)
+{
+	kw_json_open_array(json);
+	for (size_t i = 0; i < status->sink_count; i++)
+		render_sink(json, status->sinks[i]);
+	kw_json_close_array(json);
+}
+
 void kw_render_status(struct kw_json *json, const struct kw_status *status)
 {
 	kw_json_open_object(json);
@@ -290,6 +323,7 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 		kw_json_null(json);
 	kw_json_key(json, "policies");
 	render_policies(json, status->rules);
+	kw_json_member_string(json, "config", status->config);
 	kw_json_member_string(json, "policy_error", status->policy_error);
 	kw_json_key(json, "after_the_fact");
 	render_after(json, status);
@@ -299,6 +333,8 @@ void kw_render_status(struct kw_json *json, const struct kw_status *status)
 	render_exceptions(json, status);
 	kw_json_key(json, "counters");
 	render_counters(json, status);
+	kw_json_key(json, "sinks");
+	render_sinks(json, status);
 	kw_json_key(json, "programs");
 	render_programs(json, status);
 	kw_json_key(json, "lost");

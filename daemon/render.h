@@ -12,6 +12,7 @@
 #include "json.h"
 #include "kvmwarden.h"
 #include "ruleset.h"
+#include "sink.h"
 #include "supervisor.h"
 
 /* Raised when a field changes meaning or goes; fields may be added at any time. */
@@ -111,6 +112,9 @@ struct kw_status {
 	const struct kw_confinement *confinement; /* of the daemon; borrowed */
 	uint64_t clients_refused; /* connections over the limit: struct kw_manager_stats */
 	uint64_t followers_lost; /* events that slow followers missed */
+	struct kw_sink *const *sinks; /* borrowed */
+	size_t sink_count;
+	const char *config; /* the file of the daemon's configuration, or NULL */
 };
 
 /* All events that were lost, for whatever reason. */

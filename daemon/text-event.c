@@ -165,14 +165,24 @@ static void print_own_event(json_t *event, bool colour, FILE *out)
 	}
 }
 
-void kw_text_event_json(json_t *event, bool colour, FILE *out)
+static void print_event(json_t *event, bool colour, FILE *out)
 {
-	print_time(event, out);
 	if (json_object_get(event, "verdict"))
 		print_verdict_event(event, colour, out);
 	else
 		print_own_event(event, colour, out);
+}
+
+void kw_text_event_json(json_t *event, bool colour, FILE *out)
+{
+	print_time(event, out);
+	print_event(event, colour, out);
 	putc('\n', out);
+}
+
+void kw_text_event_message(json_t *event, FILE *out)
+{
+	print_event(event, false, out);
 }
 
 void kw_text_event(const char *json, size_t len, bool colour, FILE *out)

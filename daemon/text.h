@@ -20,6 +20,8 @@ void kw_text_safe(FILE *out, const char *text);
  */
 void kw_text_event(const char *json, size_t len, bool colour, FILE *out);
 void kw_text_event_json(json_t *event, bool colour, FILE *out);
+/* The same without time, colours and newline. */
+void kw_text_event_message(json_t *event, FILE *out);
 
 /* "2026-11-23 15:04:05" in local time; a time that is not RFC 3339 comes as it is. */
 #define KW_TEXT_TIME_MAX sizeof("2026-11-23 15:04:05.123")

@@ -237,6 +237,18 @@ int kw_trail_flush(struct kw_trail *trail)
 	return -error;
 }
 
+int kw_trail_sync(const struct kw_trail *trail)
+{
+	if (fdatasync(trail->fd) < 0 && errno != EINVAL && errno != EROFS)
+		return -errno;
+	return 0;
+}
+
+int kw_trail_fd(const struct kw_trail *trail)
+{
+	return trail->fd;
+}
+
 uint64_t kw_trail_failed(const struct kw_trail *trail)
 {
 	return trail->failed;

@@ -43,6 +43,11 @@ void kw_trail_write(struct kw_trail *trail, const char *json, size_t len);
 /* To be called when a batch is complete. 0, or -errno of a write since the last call. */
 int kw_trail_flush(struct kw_trail *trail);
 
+/* Waits until what was flushed is on disk; what has none is no failure. 0 or -errno. */
+int kw_trail_sync(const struct kw_trail *trail);
+
+int kw_trail_fd(const struct kw_trail *trail);
+
 /* Events that could not be written so far. */
 uint64_t kw_trail_failed(const struct kw_trail *trail);
 

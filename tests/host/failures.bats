@@ -181,5 +181,5 @@ needs_mount_over() {
 		--policy-dir
 	END
 	fails 64 "unknown backend 'nosuch'" build/kvmwardend --no-pin --backend nosuch
-	fails 64 "--require takes 'deny', not 'kill'" build/kvmwardend --no-pin --require kill
+	fails 64 "'require' takes 'deny' or 'nothing', not 'kill'" build/kvmwardend --no-pin --require kill
 }

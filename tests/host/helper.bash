@@ -20,7 +20,7 @@ setup() {
 	events=$work/events.jsonl
 	said=$work/said
 	kvmwarden=("$PWD/build/kvmwarden" --socket "$socket")
-	kvmwardend=("$PWD/build/kvmwardend" --no-pin --socket "$socket" --events "$events")
+	kvmwardend=("$PWD/build/kvmwardend" --config none --no-pin --socket "$socket" --events "$events")
 	# A copy: a policy that names it touches no other VM of this host.
 	vmm=$work/a-vmm
 	cp build/tests/probe "$vmm"
