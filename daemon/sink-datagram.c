@@ -45,9 +45,9 @@ static int send_one(struct datagram *d, const char *data, size_t len)
 
 static void try_later(struct datagram *d)
 {
-	bool full = d->error == EAGAIN || d->error == ENOBUFS;
+	bool absent = d->error && d->error != EAGAIN && d->error != ENOBUFS;
 
-	sd_event_source_set_time_relative(d->timer, full ? RETRY_USEC : ABSENT_USEC);
+	sd_event_source_set_time_relative(d->timer, absent ? ABSENT_USEC : RETRY_USEC);
 	sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
@@ -117,8 +117,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	send_kept(d);
 	/* Whatever is on disk is tried then, which asks for the time again if it must. */
-	if (!d->waiting)
-		d->outlet.on_room(d->outlet.userdata);
+	if (!d->waiting && d->outlet.on_room(d->outlet.userdata))
+		try_later(d);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #define OPEN_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 #define OPEN_MODE 0640
 #define BUFFER_SIZE (64 * 1024)
+#define TURNS 64 /* of records from disk at a time */
 
 /*
  * Lines wait in the buffer for the end of the batch. What a full disk does not take
@@ -80,8 +81,9 @@ static void retry(struct kw_outlet *outlet)
 	struct file *f = (struct file *)outlet;
 
 	write_out(f);
-	if (!f->error)
-		f->outlet.on_room(f->outlet.userdata);
+	for (unsigned int i = 0; i < TURNS && !f->error && f->outlet.on_room(f->outlet.userdata);
+	     i++)
+		write_out(f);
 }
 
 static int reopen(struct kw_outlet *outlet)

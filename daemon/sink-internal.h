@@ -33,8 +33,8 @@ struct kw_outlet_ops {
 
 struct kw_outlet {
 	const struct kw_outlet_ops *ops;
-	/* To be called when there is room again. */
-	void (*on_room)(void *userdata);
+	/* To be called when there is room again; true: it would take more room, soon. */
+	bool (*on_room)(void *userdata);
 	void *userdata;
 };
 

@@ -168,8 +168,8 @@ static int hand_over(struct kw_sink *sink, const char *data, size_t len, bool no
 	return r;
 }
 
-/* From disk, as far as there is room. What cannot be read from there is lost. */
-static void send_spooled(struct kw_sink *sink)
+/* From disk, as far as there is room. True: there would be more. What cannot be read is lost. */
+static bool send_spooled(struct kw_sink *sink)
 {
 	const char *data;
 	size_t len;
@@ -178,15 +178,16 @@ static void send_spooled(struct kw_sink *sink)
 	for (unsigned int i = 0; sink->spool && i < BURST; i++) {
 		r = kw_spool_peek(sink->spool, &data, &len);
 		if (r <= 0)
-			return;
+			return false;
 		r = hand_over(sink, data, len, true);
 		if (r == -EAGAIN)
-			return;
+			return false;
 		if (r < 0)
 			lose(sink);
 		if (kw_spool_drop(sink->spool) < 0)
-			return;
+			return false;
 	}
+	return sink->spool && kw_spool_waiting(sink->spool);
 }
 
 static void deliver(struct kw_sink *sink, const char *data, size_t len, bool denial)
@@ -204,12 +205,13 @@ static void deliver(struct kw_sink *sink, const char *data, size_t len, bool den
 		lose(sink);
 }
 
-static void on_room(void *userdata)
+static bool on_room(void *userdata)
 {
 	struct kw_sink *sink = userdata;
+	bool more = send_spooled(sink);
 
-	send_spooled(sink);
 	tell_lost(sink);
+	return more;
 }
 
 static bool passes(const struct kw_sink_wish *wish, const struct kw_news *news)
@@ -262,6 +264,7 @@ void kw_sink_tend(struct kw_sink *sink)
 	struct kw_outlet *outlet = sink->outlet;
 
 	outlet->ops->retry(outlet);
+	on_room(sink);
 	if (!outlet->ops->fd ||
 	    !kw_rotation_due(&wish->rotation, outlet->ops->fd(outlet), kw_clock_ns(CLOCK_REALTIME)))
 		return;

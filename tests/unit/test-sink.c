@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sinks: what is written, kept, lost, told, and put on disk while nobody reads. */
+#define _GNU_SOURCE 1
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "event-kinds.h"
+#include "kvmwarden.h"
+#include "names.h"
+#include "scratch.h"
+#include "spool.h"
+#include "unit.h"
+
+static sd_event *loop;
+
+static int make(void **state)
+{
+	return sd_event_new(&loop) < 0 ? -1 : scratch_make(state);
+}
+
+static int unmake(void **state)
+{
+	loop = sd_event_unref(loop);
+	return scratch_remove(state);
+}
+
+/* --- the spool ---------------------------------------------------------------- */
+
+static struct kw_spool *open_spool(const char *path, uint64_t max, uint64_t dropped)
+{
+	struct kw_spool *spool = NULL;
+	uint64_t got = 99;
+
+	assert_int_equal(kw_spool_open(path, max, &spool, &got), 0);
+	assert_int_equal(got, dropped);
+	return spool;
+}
+
+static void takes(struct kw_spool *spool, const char *wanted)
+{
+	const char *data;
+	size_t len;
+
+	assert_int_equal(kw_spool_peek(spool, &data, &len), 1);
+	assert_int_equal(len, strlen(wanted));
+	assert_memory_equal(data, wanted, len);
+	assert_int_equal(kw_spool_drop(spool), 0);
+}
+
+static void spool_is_first_in_first_out_over_restarts(void **state)
+{
+	const char *path = at("spool"), *data;
+	struct kw_spool *spool = open_spool(path, 4096, 0);
+	size_t len;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(kw_spool_peek(spool, &data, &len), 0);
+	assert_int_equal(kw_spool_drop(spool), -EINVAL);
+	assert_int_equal(kw_spool_put(spool, "one", 3), 0);
+	assert_int_equal(kw_spool_put(spool, "two", 3), 0);
+	takes(spool, "one");
+	kw_spool_free(spool);
+	spool = open_spool(path, 4096, 0);
+	assert_int_equal(kw_spool_waiting(spool), 1);
+	assert_int_equal(kw_spool_put(spool, "three", 5), 0);
+	takes(spool, "two");
+	takes(spool, "three");
+	/* The file does not keep what is gone. */
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 16);
+	kw_spool_free(spool);
+}
+
+static void spool_has_an_end(void **state)
+{
+	struct kw_spool *spool = open_spool(at("small"), 16 + 3 * 14, 0);
+	char big[KW_SPOOL_RECORD_MAX + 1] = "";
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(kw_spool_put(spool, "0123456789", 10), 0);
+	assert_int_equal(kw_spool_put(spool, "x", 1), -ENOSPC);
+	assert_int_equal(kw_spool_put(spool, big, sizeof(big)), -EMSGSIZE);
+	assert_int_equal(kw_spool_put(spool, "", 0), -EMSGSIZE);
+	assert_int_equal(kw_spool_waiting(spool), 3);
+	kw_spool_free(spool);
+}
+
+/* Cut at every length: what is whole is there, the rest is counted as one. */
+static void spool_survives_a_crash(void **state)
+{
+	const char *path = at("crash");
+	struct kw_spool *spool = open_spool(path, 4096, 0);
+
+	(void)state;
+	assert_int_equal(kw_spool_put(spool, "whole", 5), 0);
+	assert_int_equal(kw_spool_put(spool, "second", 6), 0);
+	kw_spool_free(spool);
+	for (off_t size = 16 + 9 + 10 - 1; size >= 16 + 9; size--) {
+		assert_int_equal(truncate(path, size), 0);
+		spool = open_spool(path, 4096, size > 16 + 9);
+		assert_int_equal(kw_spool_waiting(spool), 1);
+		kw_spool_free(spool);
+	}
+	write_text("crash", "this is no spool, it is something else");
+	spool = open_spool(path, 4096, 1);
+	assert_int_equal(kw_spool_waiting(spool), 0);
+	kw_spool_free(spool);
+	assert_int_equal(kw_spool_open("/dev/null", 4096, &spool, &(uint64_t){0}), -EINVAL);
+}
+
+/* --- events ------------------------------------------------------------------- */
+
+static struct kw_news news_of(int kind, int verdict, unsigned int number)
+{
+	static char text[512];
+	int len;
+
+	len = snprintf(text, sizeof(text),
+		       "{\"version\":1,\"time\":\"2026-01-01T10:00:07.123456789Z\",\"seq\":%u,"
+		       "\"event\":\"%s\"%s%s%s,\"operation\":\"KVM_SET_REGS\",\"host\":\"h\","
+		       "\"vm\":{\"id\":1,\"type\":\"sev-snp\",\"vcpu\":null},"
+		       "\"process\":{\"pid\":42,\"tid\":43,\"uid\":107,\"comm\":\"a\\nb\","
+		       "\"exe\":\"/usr/bin/vmm\"},\"policy\":\"p\",\"file\":\"p.yaml\",\"line\":6}",
+		       number, kw_kind((unsigned int)kind)->name,
+		       verdict < 0 ? "" : ",\"verdict\":\"",
+		       verdict < 0 ? "" : kw_verdict_name(verdict), verdict < 0 ? "" : "\"");
+	return (struct kw_news){.json = text, .len = (size_t)len, .kind = kind, .verdict = verdict};
+}
+
+static void give(struct kw_sink *sink, int verdict, unsigned int number)
+{
+	struct kw_news news = news_of(KW_EVENT_IOCTL, verdict, number);
+
+	kw_sink_event(sink, &news);
+	kw_news_done(&news);
+}
+
+static struct kw_sink *open_sink(struct kw_sink_wish *wish)
+{
+	_cleanup_free_ char *why = NULL;
+	struct kw_sink *sink = NULL;
+
+	wish->name = (char *)"tested";
+	assert_int_equal(kw_sink_new(loop, wish, &sink, &why), 0);
+	return sink;
+}
+
+static struct kw_sink_stats stats_of(const struct kw_sink *sink)
+{
+	struct kw_sink_stats stats;
+
+	kw_sink_stats(sink, &stats);
+	assert_int_equal(stats.produced + stats.recalled,
+			 stats.written + stats.lost + stats.waiting + stats.spooled);
+	return stats;
+}
+
+/* A socket for datagrams that somebody may read. */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void run_loop(unsigned int milliseconds)
+{
+	uint64_t end = kw_clock_ns(CLOCK_MONOTONIC) + milliseconds * 1000000ull;
+
+	while (kw_clock_ns(CLOCK_MONOTONIC) < end)
+		assert_true(sd_event_run(loop, 5000) >= 0);
+}
+
+/* What comes in until the sink has nothing left: events by their numbers, and losses told. */
+static void drain(int fd, struct kw_sink *sink, unsigned int *ret_events, uint64_t *ret_lost)
+{
+	static char buffer[65536];
+	unsigned int quiet = 0;
+	ssize_t n;
+
+	while (quiet < 50) {
+		n = recv(fd, buffer, sizeof(buffer) - 1, 0);
+		if (n < 0) {
+			struct kw_sink_stats stats = stats_of(sink);
+
+			quiet = stats.waiting || stats.spooled ? 0 : quiet + 1;
+			kw_sink_tend(sink);
+			run_loop(5);
+			continue;
+		}
+		buffer[n] = '\0';
+		if (strstr(buffer, "\"event\":\"lost\"")) {
+			*ret_lost += strtoull(strstr(buffer, "\"count\":") + 8, NULL, 10);
+			continue;
+		}
+		++*ret_events;
+	}
+}
+
+static void nobody_reads(void **state)
+{
+	struct kw_sink_wish wish = {
+		.kind = KW_SINK_SYSLOG,
+		.path = strdup(at("stuck")),
+		.format = KW_FORMAT_JSON,
+	};
+	int fd = listen_at(wish.path);
+	struct kw_sink *sink = open_sink(&wish);
+	struct kw_sink_stats stats;
+	unsigned int events = 0;
+	uint64_t lost = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 10000; i++)
+		give(sink, KW_AUDIT, i);
+	stats = stats_of(sink);
+	assert_int_equal(stats.produced, 10000);
+	assert_true(stats.lost > 0);
+	assert_true(stats.waiting > 100);
+	assert_non_null(stats.error);
+	drain(fd, sink, &events, &lost);
+	stats = stats_of(sink);
+	assert_int_equal(stats.waiting, 0);
+	assert_int_equal(events, stats.written);
+	/* Whoever reads it knows of each one that is not there. */
+	assert_int_equal(lost, stats.lost);
+	assert_int_equal(events + lost, 10000);
+	assert_null(stats.error);
+	kw_sink_free(sink);
+	close(fd);
+	free(wish.path);
+}
+
+static void denials_wait_on_disk_over_a_restart(void **state)
+{
+	struct kw_sink_wish wish = {
+		.kind = KW_SINK_SYSLOG,
+		.path = strdup(at("spooled")),
+		.format = KW_FORMAT_JSON,
+		.spool = 64 << 20,
+		.spool_path = strdup(at("denials")),
+	};
+	struct kw_sink *sink = open_sink(&wish);
+	struct kw_sink_stats stats;
+	unsigned int events = 0;
+	uint64_t lost = 0;
+	int fd;
+
+	(void)state;
+	/* Nobody is there at all. */
+	for (unsigned int i = 0; i < 5000; i++)
+		give(sink, KW_DENY, i);
+	stats = stats_of(sink);
+	assert_int_equal(stats.spooled, 5000);
+	assert_int_equal(stats.lost, 0);
+	kw_sink_free(sink);
+	fd = listen_at(wish.path);
+	sink = open_sink(&wish);
+	assert_int_equal(stats_of(sink).recalled, 5000);
+	drain(fd, sink, &events, &lost);
+	assert_int_equal(events, 5000);
+	assert_int_equal(lost, 0);
+	assert_int_equal(stats_of(sink).written, 5000);
+	kw_sink_free(sink);
+	close(fd);
+	free(wish.path);
+	free(wish.spool_path);
+}
+
+static void the_filter_is_about_verdicts_and_kinds(void **state)
+{
+	struct kw_sink_wish wish = {
+		.kind = KW_SINK_FILE,
+		.path = strdup(at("filtered")),
+		.verdicts = 1u << KW_DENY,
+	};
+	struct kw_sink *sink = open_sink(&wish);
+	struct kw_news news = news_of(kw_kind_from_name("lost"), -1, 3);
+
+	(void)state;
+	give(sink, KW_AUDIT, 1);
+	give(sink, KW_DENY, 2);
+	kw_sink_event(sink, &news);
+	assert_int_equal(stats_of(sink).produced, 2);
+	assert_int_equal(stats_of(sink).filtered, 1);
+	wish.events = 1ull << KW_EVENT_IOCTL;
+	kw_sink_event(sink, &news);
+	give(sink, KW_DENY, 4);
+	assert_int_equal(stats_of(sink).produced, 3);
+	assert_int_equal(stats_of(sink).filtered, 2);
+	kw_sink_free(sink);
+	free(wish.path);
+}
+
+static unsigned int lines_of(const char *path)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	unsigned int lines = 0;
+	int c;
+
+	while (file && (c = getc(file)) != EOF)
+		lines += c == '\n';
+	return lines;
+}
+
+static void files_are_moved_away_when_they_are_large(void **state)
+{
+	struct kw_sink_wish wish = {
+		.kind = KW_SINK_FILE,
+		.path = strdup(at("rotated")),
+		.rotation = {.bytes = 4096, .keep = 2},
+	};
+	struct kw_sink *sink = open_sink(&wish);
+	unsigned int lines = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 60; i++) {
+		give(sink, KW_AUDIT, i);
+		kw_sink_flush(sink);
+		kw_sink_tend(sink);
+	}
+	lines = lines_of(at("rotated")) + lines_of(at("rotated.1")) + lines_of(at("rotated.2"));
+	assert_true(lines >= 2 * 10 && lines < 60);
+	assert_int_equal(access(at("rotated.3"), F_OK), -1);
+	assert_int_equal(stats_of(sink).written, 60);
+	kw_sink_free(sink);
+	free(wish.path);
+}
+
+static void a_full_disk_loses_and_says_so(void **state)
+{
+	struct kw_sink_wish wish = {.kind = KW_SINK_FILE, .path = (char *)"/dev/full"};
+	struct kw_sink *sink = open_sink(&wish);
+
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++)
+		give(sink, KW_AUDIT, i);
+	kw_sink_flush(sink);
+	assert_true(stats_of(sink).lost > 0);
+	assert_int_equal(stats_of(sink).written, 0);
+	assert_string_equal(stats_of(sink).error, "No space left on device");
+	kw_sink_free(sink);
+}
+
+/* --- formats ------------------------------------------------------------------ */
+
+static json_t *format(enum kw_format name, int kind, int verdict)
+{
+	struct kw_news news = news_of(kind, verdict, 7);
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	json_t *parsed;
+
+	assert_int_equal(kw_format_event(name, &news, out), 0);
+	fclose(out);
+	kw_news_done(&news);
+	assert_null(memchr(text, '\n', len));
+	parsed = json_loadb(text, len, 0, NULL);
+	assert_non_null(parsed);
+	return parsed;
+}
+
+static const char *text_at(json_t *object, const char *one, const char *two)
+{
+	return json_string_value(json_object_get(json_object_get(object, one), two));
+}
+
+static void ecs_has_its_fields(void **state)
+{
+	json_t *ecs = format(KW_FORMAT_ECS, KW_EVENT_IOCTL, KW_DENY);
+
+	(void)state;
+	assert_string_equal(text_at(ecs, "event", "action"), "KVM_SET_REGS");
+	assert_string_equal(text_at(ecs, "event", "outcome"), "failure");
+	assert_string_equal(text_at(ecs, "event", "kind"), "alert");
+	assert_string_equal(text_at(ecs, "process", "executable"), "/usr/bin/vmm");
+	assert_string_equal(text_at(ecs, "user", "id"), "107");
+	assert_string_equal(text_at(ecs, "rule", "name"), "p");
+	assert_string_equal(text_at(ecs, "kvmwarden", "operation"), "KVM_SET_REGS");
+	json_decref(ecs);
+	ecs = format(KW_FORMAT_ECS, kw_kind_from_name("started"), -1);
+	assert_string_equal(text_at(ecs, "event", "action"), "KVM_SET_REGS");
+	assert_string_equal(text_at(ecs, "event", "outcome"), "unknown");
+	json_decref(ecs);
+}
+
+static json_int_t number_at(json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void ocsf_has_its_classes(void **state)
+{
+	json_t *ocsf = format(KW_FORMAT_OCSF, KW_EVENT_IOCTL, KW_DENY);
+
+	(void)state;
+	assert_int_equal(number_at(ocsf, "class_uid"), 1003);
+	assert_int_equal(number_at(ocsf, "type_uid"), 100304);
+	assert_int_equal(number_at(ocsf, "action_id"), 2);
+	assert_int_equal(number_at(ocsf, "severity_id"), 3);
+	assert_int_equal(number_at(ocsf, "time"), 1767261607123);
+	assert_string_equal(text_at(ocsf, "kernel", "name"), "KVM_SET_REGS");
+	json_decref(ocsf);
+	ocsf = format(KW_FORMAT_OCSF, kw_kind_from_name("stopped"), -1);
+	assert_int_equal(number_at(ocsf, "type_uid"), 600204);
+	assert_null(json_object_get(ocsf, "action_id"));
+	json_decref(ocsf);
+}
+
+/* Of the native protocol: the bytes of a field, or NULL. */
+static const char *field(const char *data, size_t len, const char *name, size_t *ret_len)
+{
+	const char *end = data + len;
+
+	while (data < end) {
+		const char *line = memchr(data, '\n', (size_t)(end - data));
+		uint64_t size = 0;
+
+		assert_non_null(line);
+		for (unsigned int i = 0; i < 8; i++)
+			size |= (uint64_t)(unsigned char)line[1 + i] << (8 * i);
+		assert_true(line + 9 + size < end);
+		assert_int_equal(line[9 + size], '\n');
+		if ((size_t)(line - data) == strlen(name) &&
+		    memcmp(data, name, strlen(name)) == 0) {
+			*ret_len = size;
+			return line + 9;
+		}
+		data = line + 9 + size + 1;
+	}
+	return NULL;
+}
+
+static void the_journal_gets_every_member(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} wanted[] = {
+		{"KVMWARDEN_VERDICT", "deny"},
+		{"KVMWARDEN_OPERATION", "KVM_SET_REGS"},
+		{"KVMWARDEN_VM_TYPE", "sev-snp"},
+		{"KVMWARDEN_VM_ID", "1"},
+		{"KVMWARDEN_PROCESS_COMM", "a\nb"},
+		{"KVMWARDEN_LINE", "6"},
+		{"OBJECT_PID", "42"},
+		{"PRIORITY", "4"},
+		{"SYSLOG_IDENTIFIER", "kvmwardend"},
+		{"KVMWARDEN_SEQ", "7"},
+	};
+	struct kw_news news = news_of(KW_EVENT_IOCTL, KW_DENY, 7);
+	_cleanup_free_ char *text = NULL;
+	size_t len, n;
+	FILE *out = open_memstream(&text, &len);
+	const char *value;
+
+	(void)state;
+	assert_int_equal(kw_format_journal(&news, out), 0);
+	fclose(out);
+	kw_news_done(&news);
+	for (size_t i = 0; i < KW_ARRAY_SIZE(wanted); i++) {
+		value = field(text, len, wanted[i].name, &n);
+		if (!value || n != strlen(wanted[i].value) ||
+		    memcmp(value, wanted[i].value, n) != 0)
+			fail_msg("%s: got '%.*s'", wanted[i].name, value ? (int)n : 0, value ?: "");
+	}
+	/* A null is no value, and a name is no way to make another field. */
+	assert_null(field(text, len, "KVMWARDEN_VM_VCPU", &n));
+	value = field(text, len, "MESSAGE", &n);
+	assert_null(memchr(value, '\n', n));
+	value = field(text, len, "MESSAGE_ID", &n);
+	assert_memory_equal(value, kw_kind(KW_EVENT_IOCTL)->id, 32);
+}
+
+static void syslog_has_a_head(void **state)
+{
+	struct kw_news news = news_of(KW_EVENT_IOCTL, KW_KILL, 7);
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	assert_int_equal(kw_format_syslog(KW_FORMAT_TEXT, &news, out), 0);
+	fclose(out);
+	kw_news_done(&news);
+	/* authpriv.err */
+	assert_memory_equal(text, "<83>", 4);
+	assert_non_null(strstr(text, " kvmwardend["));
+	assert_non_null(strstr(text, "KVM_SET_REGS"));
+	assert_null(memchr(text, '\n', len));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spool_is_first_in_first_out_over_restarts),
+		cmocka_unit_test(spool_has_an_end),
+		cmocka_unit_test(spool_survives_a_crash),
+		cmocka_unit_test(nobody_reads),
+		cmocka_unit_test(denials_wait_on_disk_over_a_restart),
+		cmocka_unit_test(the_filter_is_about_verdicts_and_kinds),
+		cmocka_unit_test(files_are_moved_away_when_they_are_large),
+		cmocka_unit_test(a_full_disk_loses_and_says_so),
+		cmocka_unit_test(ecs_has_its_fields),
+		cmocka_unit_test(ocsf_has_its_classes),
+		cmocka_unit_test(the_journal_gets_every_member),
+		cmocka_unit_test(syslog_has_a_head),
+	};
+
+	return cmocka_run_group_tests(tests, make, unmake);
+}
