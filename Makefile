@@ -283,6 +283,9 @@ install: all
 	install -D -m 0644 systemd/kvmwarden.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kvmwarden.conf
 	install -D -m 0644 systemd/kvmwarden.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kvmwarden.conf
 	install -D -m 0644 systemd/kvmwarden.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/90-kvmwarden.preset
+	install -D -m 0644 systemd/kvmwarden.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/kvmwarden.catalog
+	install -D -m 0644 systemd/kvmwarden.conf $(DESTDIR)$(PREFIX)/lib/kvmwarden/kvmwarden.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden systemd/kvmwarden.logrotate
 	[ $(SYSTEMD_VERSION) -lt 253 ] || install -D -m 0644 systemd/notify-reload.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service.d/notify-reload.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/systemd $(UNIT_EXAMPLES)

@@ -39,7 +39,8 @@ int kw_daemon_load(struct kw_daemon *d, struct kw_ruleset **ret, struct kw_diag 
 	struct kw_policy_set set = {};
 	int r;
 
-	r = kw_policy_set_load(dirs ?: kw_policy_default_dirs, !dirs, true, &set, reterr);
+	r = kw_policy_set_load(dirs ?: kw_policy_default_dirs, !dirs, !d->options->check, &set,
+			       reterr);
 	if (r < 0)
 		return r;
 	apply_overrides(d, &set);

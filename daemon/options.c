@@ -176,7 +176,8 @@ static int check(struct kw_options *options)
 }
 
 /* The first pass: the options that are about the others. > 0: *ret_status is all there is to say. */
-static int look_ahead(int argc, char **argv, const char **ret_config, int *ret_status)
+static int look_ahead(int argc, char **argv, const char **ret_config, bool *ret_check,
+		      int *ret_status)
 {
 	int option;
 
@@ -190,6 +191,9 @@ static int look_ahead(int argc, char **argv, const char **ret_config, int *ret_s
 			return 1;
 		case KW_OPT_CONFIG:
 			*ret_config = optarg;
+			break;
+		case KW_OPT_CHECK:
+			*ret_check = true;
 			break;
 		case '?':
 			*ret_status = KW_EXIT_USAGE;
@@ -259,7 +263,7 @@ int kw_options_parse(int argc, char **argv, struct kw_options *ret, int *ret_sta
 	};
 	const char *config = NULL;
 
-	if (look_ahead(argc, argv, &config, ret_status))
+	if (look_ahead(argc, argv, &config, &options.check, ret_status))
 		return 1;
 	*ret_status = read_config(config, &options);
 	if (*ret_status == KW_EXIT_OK)

@@ -84,6 +84,7 @@ static void retry(struct kw_outlet *outlet)
 	for (unsigned int i = 0; i < TURNS && !f->error && f->outlet.on_room(f->outlet.userdata);
 	     i++)
 		write_out(f);
+	write_out(f);
 }
 
 static int reopen(struct kw_outlet *outlet)

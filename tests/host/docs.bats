@@ -153,6 +153,19 @@ ExecStart=/usr/bin/true" "$(tests/host/doc-blocks units "$work/sample.md")"
 	[ -n "$(ls "$work/shown")" ] || skip "${documents[*]}: no yaml block begins with 'policy:'"
 }
 
+@test "every configuration shown in README.md and docs/ is a good one" {
+	local shown
+	existing README.md docs/*.md
+	mkdir "$work/configurations"
+	tests/host/doc-blocks configurations "$work/configurations" "${documents[@]}"
+	[ -n "$(ls "$work/configurations")" ]
+	for shown in "$work/configurations"/* systemd/kvmwarden.conf; do
+		cp "$shown" "$work/kvmwarden.conf"
+		run -0 build/kvmwardend --check --config "$work/kvmwarden.conf" --policy-dir "$shipped"
+		has "configuration: $work/kvmwarden.conf"
+	done
+}
+
 @test "every VMM shown under kvmwarden run is started under a filter, with its arguments" {
 	needs_kvm
 	local script
@@ -196,6 +209,8 @@ newer_systemd() {
 	make -s install DESTDIR="$root"
 	same "$(grep . <<-LIST
 		usr/bin/kvmwarden
+		usr/lib/kvmwarden/kvmwarden.conf
+		usr/lib/systemd/catalog/kvmwarden.catalog
 		usr/lib/systemd/system-preset/90-kvmwarden.preset
 		usr/lib/systemd/system/kvmwarden-gate.service
 		usr/lib/systemd/system/kvmwarden-gate.target
@@ -204,6 +219,7 @@ newer_systemd() {
 		usr/lib/sysusers.d/kvmwarden.conf
 		usr/lib/tmpfiles.d/kvmwarden.conf
 		usr/sbin/kvmwardend
+		usr/share/kvmwarden/kvmwarden.logrotate
 		usr/share/kvmwarden/systemd/libvirt-gate.conf
 		usr/share/kvmwarden/systemd/seccomp.conf
 		usr/share/kvmwarden/systemd/vmm@.service
