@@ -57,7 +57,7 @@ TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl li
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
-	deps deps-build deps-test deps-lint clean install
+	deps deps-build deps-test deps-lint clean install deb deb-tree
 .DELETE_ON_ERROR:
 .SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
 
@@ -75,6 +75,7 @@ help:
 	@echo 'make fuzz            search for inputs that break the parser, FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make lint format     clang-format, clang-tidy, shellcheck'
 	@echo 'sudo make deps       install the Debian packages all of this needs'
+	@echo 'sudo make deb        a Debian package, below $(BUILD)/deb'
 	@echo 'sudo make install    to $$(DESTDIR)$$(PREFIX)'
 
 # --- packages ---------------------------------------------------------------
@@ -274,7 +275,7 @@ UNIT_EXAMPLES := $(addprefix systemd/,seccomp.conf libvirt-gate.conf vmm@.servic
 # Of the systemd that it is built for: the unit says what that one understands.
 SYSTEMD_VERSION = $(shell pkg-config --modversion libsystemd 2>/dev/null | grep -o '^[0-9]*' || echo 0)
 
-install: all
+install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden
 	install -D -m 0755 $(BUILD)/kvmwardend $(DESTDIR)$(PREFIX)/sbin/kvmwardend
 	install -D -m 0755 $(BUILD)/kvmwarden $(DESTDIR)$(PREFIX)/bin/kvmwarden
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/kvmwarden/policy.d policies/*.yaml
@@ -289,6 +290,29 @@ install: all
 	[ $(SYSTEMD_VERSION) -lt 253 ] || install -D -m 0644 systemd/notify-reload.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service.d/notify-reload.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/systemd $(UNIT_EXAMPLES)
+
+# --- package ----------------------------------------------------------------
+
+PACKAGE := $(BUILD)/deb/kvmwarden_$(VERSION)_amd64.deb
+DEB_TREE := $(BUILD)/deb/kvmwarden-$(VERSION)
+PACKAGE_PACKAGES := $(BUILD_PACKAGES) git dpkg-dev debhelper
+comma := ,
+
+deb: | $(BUILD)
+	$(call install-packages,$(PACKAGE_PACKAGES))
+	$(Q)$(SUBMAKE) deb-tree
+	$(call say,DEB,$(PACKAGE))cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES \
+		dpkg-buildpackage -us -uc -b -j$(shell nproc) >../kvmwarden-$(VERSION).log 2>&1 || { tail -n 40 ../kvmwarden-$(VERSION).log >&2; exit 1; }
+	@echo $(PACKAGE)
+
+# What git knows, and debian/ where its tools want it.
+deb-tree:
+	$(Q)rm -rf $(DEB_TREE) && mkdir -p $(DEB_TREE)
+	$(Q)git -c safe.directory='*' ls-files -z | xargs -0 cp --parents -t $(DEB_TREE)
+	$(Q)mv $(DEB_TREE)/systemd/debian $(DEB_TREE)/debian
+	$(Q)sed -i 's/@BUILD_PACKAGES@/$(subst $(eval) ,$(comma) ,$(filter-out gcc make libc6-dev,$(BUILD_PACKAGES)))/' $(DEB_TREE)/debian/control
+	$(Q)sed -i '1s/(.*)/($(VERSION))/' $(DEB_TREE)/debian/changelog
+	$(Q)sed -i 's/^VERSION := .*/VERSION := $(VERSION)/' $(DEB_TREE)/Makefile
 
 clean:
 	rm -rf $(BUILD)
