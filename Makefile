@@ -51,13 +51,14 @@ FUZZ_SECONDS ?= 600
 SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bpf/loop.filter.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
-	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf
+	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf help2man lowdown
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
-	kmod xz-utils zstd crun runc bpftrace
+	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
+	mmdebstrap debian-archive-keyring e2fsprogs
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
-	deps deps-build deps-test deps-lint clean install deb deb-tree
+	deps deps-build deps-test deps-lint clean install deb deb-tree man
 .DELETE_ON_ERROR:
 .SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
 
@@ -75,6 +76,7 @@ help:
 	@echo 'make fuzz            search for inputs that break the parser, FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make lint format     clang-format, clang-tidy, shellcheck'
 	@echo 'sudo make deps       install the Debian packages all of this needs'
+	@echo 'make man             man pages, below $(BUILD)/man'
 	@echo 'sudo make deb        a Debian package, below $(BUILD)/deb'
 	@echo 'sudo make install    to $$(DESTDIR)$$(PREFIX)'
 
@@ -268,6 +270,34 @@ $(BUILD)/tidy/%: % .clang-tidy $(filter %.h,$(LINT_C)) | $(SKELETONS)
 format:
 	$(Q)clang-format -i $(LINT_C)
 
+# --- man pages --------------------------------------------------------------
+
+# Of what is there already: the programs' own help, and the pages of docs/ under their names.
+MAN := $(addprefix $(BUILD)/man/,kvmwardend.8 kvmwarden.1 kvmwarden.conf.5 kvmwarden-policy.5 \
+	kvmwarden-events.7 kvmwarden-threat-model.7)
+ABOUT_kvmwardend.8 := policies for the ioctls of KVM virtual machines
+ABOUT_kvmwarden.1 := shows, explains and checks what kvmwardend enforces
+ABOUT_kvmwarden.conf.5 := configuration of kvmwardend, and where events go
+ABOUT_kvmwarden-policy.5 := the language of policies
+ABOUT_kvmwarden-events.7 := the trail of events, and its verification
+ABOUT_kvmwarden-threat-model.7 := what is defended against whom, and what is not
+
+man: $(MAN)
+
+$(BUILD)/man/kvmwardend.8 $(BUILD)/man/kvmwarden.1: $(BUILD)/man/%: $(BUILD)/kvmwardend $(BUILD)/kvmwarden
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)help2man --no-info --section=$(subst .,,$(suffix $@)) --name='$(ABOUT_$*)' \
+		--manual='kvmwarden' --source='kvmwarden $(VERSION)' $(BUILD)/$(basename $*) >$@
+
+$(BUILD)/man/kvmwarden.conf.5: docs/sinks.md
+$(BUILD)/man/kvmwarden-policy.5: docs/policy.md
+$(BUILD)/man/kvmwarden-events.7: docs/events.md
+$(BUILD)/man/kvmwarden-threat-model.7: docs/threat-model.md
+$(filter %.5 %.7,$(MAN)): $(BUILD)/man/%:
+	@mkdir -p $(@D)
+	$(call say,MAN,$@){ printf '# NAME\n\n%s - %s\n\n# DESCRIPTION\n\n' '$(basename $*)' '$(ABOUT_$*)'; sed 1d $<; } | \
+		lowdown -s -t man -M title=$(basename $*) -M section=$(subst .,,$(suffix $@)) -M source=kvmwarden >$@
+
 # --- install ----------------------------------------------------------------
 
 UNITS := $(addprefix systemd/,kvmwardend.service kvmwarden-gate.service kvmwarden-gate.target)
@@ -275,11 +305,12 @@ UNIT_EXAMPLES := $(addprefix systemd/,seccomp.conf libvirt-gate.conf vmm@.servic
 # Of the systemd that it is built for: the unit says what that one understands.
 SYSTEMD_VERSION = $(shell pkg-config --modversion libsystemd 2>/dev/null | grep -o '^[0-9]*' || echo 0)
 
-install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden
+install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(MAN)
 	install -D -m 0755 $(BUILD)/kvmwardend $(DESTDIR)$(PREFIX)/sbin/kvmwardend
 	install -D -m 0755 $(BUILD)/kvmwarden $(DESTDIR)$(PREFIX)/bin/kvmwarden
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/kvmwarden/policy.d policies/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/policies policies/optional/*.yaml
+	for page in $(MAN); do install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(UNITS)
 	install -D -m 0644 systemd/kvmwarden.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kvmwarden.conf
 	install -D -m 0644 systemd/kvmwarden.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kvmwarden.conf

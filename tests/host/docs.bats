@@ -223,6 +223,12 @@ newer_systemd() {
 		usr/share/kvmwarden/systemd/libvirt-gate.conf
 		usr/share/kvmwarden/systemd/seccomp.conf
 		usr/share/kvmwarden/systemd/vmm@.service
+		usr/share/man/man1/kvmwarden.1
+		usr/share/man/man5/kvmwarden-policy.5
+		usr/share/man/man5/kvmwarden.conf.5
+		usr/share/man/man7/kvmwarden-events.7
+		usr/share/man/man7/kvmwarden-threat-model.7
+		usr/share/man/man8/kvmwardend.8
 	LIST
 	)" "$(cd "$root" && find . -type f ! -name '*.yaml' -printf '%P\n' | LC_ALL=C sort)"
 	same "$(find policies -name '*.yaml' | wc -l)" "$(find "$root" -name '*.yaml' | wc -l)"
