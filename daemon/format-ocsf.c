@@ -97,12 +97,15 @@ static json_int_t milliseconds(const char *time)
 {
 	struct tm tm = {};
 	const char *rest = strptime(time, "%Y-%m-%dT%H:%M:%S", &tm);
-	unsigned int part = 0;
+	char digits[sizeof(".123")] = "";
+	uint32_t part = 0;
 
 	if (!rest)
 		return 0;
-	if (sscanf(rest, ".%3u", &part) != 1)
-		part = 0;
+	/* "0123" of a number with a point before it: leading zeros count. */
+	snprintf(digits, sizeof(digits), "%s", rest);
+	if (digits[0] == '.')
+		part = (uint32_t)strtoul(digits + 1, NULL, 10);
 	return (json_int_t)timegm(&tm) * 1000 + part;
 }
 

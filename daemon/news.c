@@ -125,21 +125,35 @@ static void append_upper(char name[FIELD_MAX + 1], const char *key)
 	name[len] = '\0';
 }
 
-/* Each member, however deep; what is null is not there. */
+static void put_member(FILE *out, const char *prefix, const char *key, json_t *value)
+{
+	char name[FIELD_MAX + 1];
+
+	/* A null is no value. */
+	if (json_is_null(value))
+		return;
+	snprintf(name, sizeof(name), "%s_", prefix);
+	append_upper(name, key);
+	put_value(out, name, value);
+}
+
+/* Each member, and those of the objects among them. */
 static void put_members(FILE *out, const char *prefix, json_t *object)
 {
-	const char *key;
-	json_t *value;
+	const char *key, *inner_key;
+	json_t *value, *inner;
 
 	json_object_foreach (object, key, value) {
 		char name[FIELD_MAX + 1];
 
+		if (!json_is_object(value)) {
+			put_member(out, prefix, key, value);
+			continue;
+		}
 		snprintf(name, sizeof(name), "%s_", prefix);
 		append_upper(name, key);
-		if (json_is_object(value))
-			put_members(out, name, value);
-		else if (!json_is_null(value))
-			put_value(out, name, value);
+		json_object_foreach (value, inner_key, inner)
+			put_member(out, name, inner_key, inner);
 	}
 }
 

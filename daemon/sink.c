@@ -71,7 +71,7 @@ void kw_sink_wish_done(struct kw_sink_wish *wish)
 
 /* --- formats ------------------------------------------------------------------ */
 
-static int format(enum kw_format format, enum kw_sink_kind kind, struct kw_news *news, FILE *out)
+static int format_as(enum kw_format format, enum kw_sink_kind kind, struct kw_news *news, FILE *out)
 {
 	switch (kind) {
 	case KW_SINK_JOURNAL:
@@ -92,13 +92,13 @@ static int render(const struct kw_sink_wish *wish, struct kw_news *news, char **
 
 	if (!out)
 		return -ENOMEM;
-	r = format(wish->format, wish->kind, news, out);
+	r = format_as(wish->format, wish->kind, news, out);
 	if (fclose(out) == EOF)
 		r = -ENOMEM;
 	return r;
 }
 
-int kw_sink_format_lost(enum kw_format name, enum kw_sink_kind kind, uint64_t count,
+int kw_sink_format_lost(enum kw_format format, enum kw_sink_kind kind, uint64_t count,
 			const char *reason, FILE *out)
 {
 	struct kw_json json = {};
@@ -115,7 +115,7 @@ int kw_sink_format_lost(enum kw_format name, enum kw_sink_kind kind, uint64_t co
 	if (!json.failed) {
 		news.json = json.text;
 		news.len = json.len;
-		r = format(name, kind, &news, out);
+		r = format_as(format, kind, &news, out);
 	}
 	kw_news_done(&news);
 	kw_json_done(&json);
