@@ -125,16 +125,23 @@ static void append_upper(char name[FIELD_MAX + 1], const char *key)
 	name[len] = '\0';
 }
 
+/* "PREFIX_KEY", as far as the journal takes it. */
+static void join_name(char ret[FIELD_MAX + 1], const char *prefix, const char *key)
+{
+	ret[0] = '\0';
+	append_upper(ret, prefix);
+	append_upper(ret, "_");
+	append_upper(ret, key);
+}
+
+/* A null is no value. */
 static void put_member(FILE *out, const char *prefix, const char *key, json_t *value)
 {
 	char name[FIELD_MAX + 1];
 
-	/* A null is no value. */
-	if (json_is_null(value))
-		return;
-	snprintf(name, sizeof(name), "%s_", prefix);
-	append_upper(name, key);
-	put_value(out, name, value);
+	join_name(name, prefix, key);
+	if (!json_is_null(value))
+		put_value(out, name, value);
 }
 
 /* Each member, and those of the objects among them. */
@@ -146,12 +153,9 @@ static void put_members(FILE *out, const char *prefix, json_t *object)
 	json_object_foreach (object, key, value) {
 		char name[FIELD_MAX + 1];
 
-		if (!json_is_object(value)) {
+		join_name(name, prefix, key);
+		if (!json_is_object(value))
 			put_member(out, prefix, key, value);
-			continue;
-		}
-		snprintf(name, sizeof(name), "%s_", prefix);
-		append_upper(name, key);
 		json_object_foreach (value, inner_key, inner)
 			put_member(out, name, inner_key, inner);
 	}
