@@ -5,9 +5,7 @@
 
 load helper
 
-setup_file() {
-	needs_kvm
-}
+every_test=needs_kvm
 
 # again: a daemon that finds the events of the one before.
 again() {

@@ -7,9 +7,7 @@
 load helper
 load ../hostile/taken-over
 
-setup_file() {
-	needs_kvm
-}
+every_test=needs_kvm
 
 start_tried() {
 	start_daemon "$@"

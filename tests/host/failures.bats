@@ -6,7 +6,8 @@
 
 load helper
 
-setup_file() {
+every_test=needs_root
+needs_root() {
 	[ "$EUID" = 0 ] || skip "needs root, to take away what the daemon needs"
 }
 

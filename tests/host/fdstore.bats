@@ -6,9 +6,7 @@
 
 load helper
 
-setup_file() {
-	needs_kvm
-}
+every_test=needs_kvm
 
 # manage ARGUMENT...: our daemon under tests/hostile/manager, with these arguments of that.
 manage() {

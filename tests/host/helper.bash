@@ -27,6 +27,8 @@ setup() {
 	as=()
 	children=()
 	scratch_cgroup=
+	# What a file says of all its tests: bats takes a skip in setup_file for a failure.
+	${every_test-}
 }
 
 teardown() {

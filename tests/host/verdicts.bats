@@ -6,9 +6,7 @@
 
 load helper
 
-setup_file() {
-	needs_kvm
-}
+every_test=needs_kvm
 
 @test "kill kills the VMM before its vCPU runs with the new registers" {
 	start_daemon
