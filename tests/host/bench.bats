@@ -5,7 +5,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "the bench tells each cost, and the filter beside ours is as long" {
 	run -0 tests/bench/run --quick

@@ -5,7 +5,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "a VM's birth is an event and a record, with its type and who created it" {
 	local wanted

@@ -7,7 +7,7 @@
 load helper
 load ../hostile/taken-over
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 start_tried() {
 	start_daemon "$@"

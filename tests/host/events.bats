@@ -5,7 +5,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "the sequence has no gap from the first event to the last" {
 	rule watcher @set-registers audit

@@ -6,7 +6,7 @@
 
 load helper
 
-every_test=needs_root
+every_test() { needs_root; }
 needs_root() {
 	[ "$EUID" = 0 ] || skip "needs root, to take away what the daemon needs"
 }

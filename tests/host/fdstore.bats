@@ -6,7 +6,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 # manage ARGUMENT...: our daemon under tests/hostile/manager, with these arguments of that.
 manage() {

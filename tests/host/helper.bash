@@ -28,7 +28,7 @@ setup() {
 	children=()
 	scratch_cgroup=
 	# What a file says of all its tests: bats takes a skip in setup_file for a failure.
-	${every_test-}
+	if declare -F every_test >/dev/null; then every_test; fi
 }
 
 teardown() {

@@ -6,7 +6,7 @@
 load helper
 load supervision
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 # under WAY: from here on the daemon is one for whom bpf(2) fails (eperm), or is deadly (kill).
 under() {

@@ -5,7 +5,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "SIGHUP puts a new set in force, as the next generation" {
 	rule watcher KVM_SET_REGS audit

@@ -6,7 +6,7 @@
 load helper
 load supervision
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "it says what it takes, and how it ends" {
 	run -0 "${kvmwarden[@]}" run --help

@@ -5,7 +5,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 # uncounted STEP...: our VMM's steps leave the count of checked ioctls as it was. To be repeated:
 # other VMs of this host are counted, too.

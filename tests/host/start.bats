@@ -5,7 +5,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "the daemon says which backend it chose, and why not each stronger one, in a sentence each" {
 	local backend stronger

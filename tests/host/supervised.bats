@@ -6,7 +6,7 @@
 load helper
 load supervision
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "register writes fail with the policy's errno, and everything else works" {
 	deny_registers

@@ -6,7 +6,7 @@
 
 load helper
 
-every_test=needs_kvm
+every_test() { needs_kvm; }
 
 @test "kill kills the VMM before its vCPU runs with the new registers" {
 	start_daemon
