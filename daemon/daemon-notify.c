@@ -16,8 +16,11 @@ static void tell(struct kw_daemon *d, const char *state)
 
 	kw_daemon_status(d, &status);
 	sd_notifyf(0, "%sSTATUS=%s, backend %s, %zu %s, generation %" PRIu64 "%s%s%s", state,
-		   kw_enforcement_name(status.enforcement), kw_backend_title(d->choice.backend),
-		   policies, policies == 1 ? "policy" : "policies", d->generation,
+		   /* It must not look like the other words in a list of a thousand hosts. */
+		   status.enforcement == KW_DEGRADED ? "DEGRADED"
+						     : kw_enforcement_name(status.enforcement),
+		   kw_backend_title(d->choice.backend), policies,
+		   policies == 1 ? "policy" : "policies", d->generation,
 		   d->policy_error ? "; the last reload was refused" : "",
 		   status.reason ? ": " : "", status.reason ?: "");
 }
