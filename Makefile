@@ -43,7 +43,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HOSTILE := $(addprefix $(BUILD)/tests/,queue race reach fire hammer churn swap overtake no-bpf second inject manager)
 FUZZERS := $(patsubst tests/fuzz/fuzz-%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 # The modules that compute, and those that listen: what the fuzzers want coverage of.
-FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag explain fact filter finding \
+FUZZ_SOURCES := $(wildcard $(patsubst %,daemon/%*.c,account chain client diag event-kinds explain fact filter finding \
 	handover identity-text json keeper launch learn listen manager names notify operation pins plan policy recorded render replay \
 	ruleset shortfall supervisor task text trusted varlink verify yaml))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:daemon/%.c=$(BUILD)/fuzz/daemon/%.o)

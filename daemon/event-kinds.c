@@ -5,16 +5,20 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "kvmwarden.h"
 #include "util.h"
 
-/* Ids stay what they are for ever: who looks for an event has them written down. */
+/*
+ * Those of enum kw_event_kind come first, the others follow. Ids stay what they are for ever: who looks
+ * for an event has them written down.
+ */
 static const struct kw_kind kinds[] = {
-	{"ioctl", "6793cea4539946f3a8c332f348a710ba", LOG_NOTICE},
-	{"vm-created", "10bc15945a41450595eae31d4e12e898", LOG_INFO},
-	{"vm-destroyed", "3ce09bd8127946c69156902850c9f9dd", LOG_INFO},
-	{"race", "d16b4f811b8b44cb87755ddc4c256f26", LOG_CRIT},
-	{"vms-full", "4120b3b13c034c58bdf159383caa54d7", LOG_WARNING},
-	{"tampering", "7c6eee7765254689911be93db26a07b1", LOG_CRIT},
+	[KW_EVENT_IOCTL] = {"ioctl", "6793cea4539946f3a8c332f348a710ba", LOG_NOTICE},
+	[KW_EVENT_VM_CREATED] = {"vm-created", "10bc15945a41450595eae31d4e12e898", LOG_INFO},
+	[KW_EVENT_VM_DESTROYED] = {"vm-destroyed", "3ce09bd8127946c69156902850c9f9dd", LOG_INFO},
+	[KW_EVENT_RACE] = {"race", "d16b4f811b8b44cb87755ddc4c256f26", LOG_CRIT},
+	[KW_EVENT_VMS_FULL] = {"vms-full", "4120b3b13c034c58bdf159383caa54d7", LOG_WARNING},
+	[KW_EVENT_TAMPERING] = {"tampering", "7c6eee7765254689911be93db26a07b1", LOG_CRIT},
 	{"started", "b20cb61332654c939da010580b8c00a6", LOG_INFO},
 	{"stopped", "24ca55e1229a4facaa54b155021320ca", LOG_INFO},
 	{"reopened", "f6b9cedc1785458985ac74347f3daabe", LOG_INFO},
@@ -40,6 +44,11 @@ _Static_assert(KW_ARRAY_SIZE(kinds) <= 64, "filters have one bit for each");
 const struct kw_kind *kw_kind(unsigned int index)
 {
 	return index < KW_ARRAY_SIZE(kinds) ? &kinds[index] : NULL;
+}
+
+const char *kw_event_kind_name(unsigned int kind)
+{
+	return kind < _KW_EVENT_MAX ? kinds[kind].name : "unknown";
 }
 
 int kw_kind_from_name(const char *name)

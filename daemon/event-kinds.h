@@ -11,6 +11,7 @@ struct kw_kind {
 
 /* NULL when index is out of range. There are at most 64. */
 const struct kw_kind *kw_kind(unsigned int index);
+const char *kw_event_kind_name(unsigned int kind); /* enum kw_event_kind, which come first */
 int kw_kind_from_name(const char *name); /* the index, or -EINVAL */
 const char *kw_kind_list(unsigned int index); /* for kw_nearest() */
 

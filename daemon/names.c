@@ -59,15 +59,6 @@ static const char *const backend_names[] = {
 	[KW_BACKEND_SECCOMP] = "seccomp",
 };
 
-static const char *const event_kind_names[] = {
-	[KW_EVENT_IOCTL] = "ioctl",
-	[KW_EVENT_VM_CREATED] = "vm-created",
-	[KW_EVENT_VM_DESTROYED] = "vm-destroyed",
-	[KW_EVENT_RACE] = "race",
-	[KW_EVENT_VMS_FULL] = "vms-full",
-	[KW_EVENT_TAMPERING] = "tampering",
-};
-
 static const char *const act_names[] = {
 	[KW_ACT_OPEN_MAP] = "open-map",
 	[KW_ACT_OPEN_PROGRAM] = "open-program",
@@ -98,7 +89,6 @@ _Static_assert(KW_ARRAY_SIZE(verdict_names) == _KW_VERDICT_MAX, "a verdict lacks
 _Static_assert(KW_ARRAY_SIZE(entry_names) == _KW_ENTRY_MAX, "an entry lacks a name");
 _Static_assert(KW_ARRAY_SIZE(backend_names) == _KW_BACKEND_MAX, "a backend lacks a name");
 _Static_assert(KW_ARRAY_SIZE(act_names) == _KW_ACT_MAX, "an act lacks a name");
-_Static_assert(KW_ARRAY_SIZE(event_kind_names) == _KW_EVENT_MAX, "an event kind lacks a name");
 
 /* strerrorname_np() knows one name per number; these are the others. */
 static const struct {
@@ -156,11 +146,6 @@ const char *kw_entry_name(unsigned int entry)
 const char *kw_backend_name(unsigned int backend)
 {
 	return name_of(backend_names, KW_ARRAY_SIZE(backend_names), backend);
-}
-
-const char *kw_event_kind_name(unsigned int kind)
-{
-	return name_of(event_kind_names, KW_ARRAY_SIZE(event_kind_names), kind);
 }
 
 const char *kw_act_name(unsigned int act)

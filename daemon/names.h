@@ -19,7 +19,6 @@ const char *kw_state_name(unsigned int state); /* enum kw_state: "sealed" */
 const char *kw_verdict_name(unsigned int verdict); /* enum kw_verdict: "deny" */
 const char *kw_entry_name(unsigned int entry); /* enum kw_entry: "native" */
 const char *kw_backend_name(unsigned int backend); /* enum kw_backend_id: "fmod_ret" */
-const char *kw_event_kind_name(unsigned int kind); /* enum kw_event_kind: "ioctl", "vm-created" */
 const char *kw_act_name(unsigned int act); /* enum kw_act: "open-map" */
 const char *kw_mode_name(unsigned int mode); /* enum kw_mode: "audit" */
 int kw_type_from_name(const char *name);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "event-kinds.h"
 #include "identity-text.h"
 #include "json-read.h"
 #include "names.h"

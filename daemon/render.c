@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "event-kinds.h"
 #include "names.h"
 
 static size_t path_length(const struct kw_path *path)

@@ -129,12 +129,6 @@ static bool has_room(const struct kw_outlet *outlet)
 	return kw_outbox_pending(&d->backlog) <= KW_SINK_BACKLOG_MAX / 2;
 }
 
-static void flush(struct kw_outlet *outlet, bool sync)
-{
-	(void)outlet;
-	(void)sync;
-}
-
 static void stats(const struct kw_outlet *outlet, struct kw_sink_stats *ret)
 {
 	const struct datagram *d = (const struct datagram *)outlet;
@@ -176,7 +170,6 @@ static void free_datagram(struct kw_outlet *outlet)
 static const struct kw_outlet_ops ops = {
 	.write = write_datagram,
 	.has_room = has_room,
-	.flush = flush,
 	.retry = retry,
 	.stats = stats,
 	.free = free_datagram,

@@ -11,7 +11,7 @@
 
 struct kw_outlet;
 
-/* Each outlet begins with it. */
+/* Those that may be NULL have nothing to do, or are true. */
 struct kw_outlet_ops {
 	/*
 	 * One event. 0: it was sent, or is kept to be; -EAGAIN: there is no room for it, then
@@ -19,10 +19,10 @@ struct kw_outlet_ops {
 	 * the other side is known not to take it.
 	 */
 	int (*write)(struct kw_outlet *outlet, const char *data, size_t len, bool now);
-	/* Half of what can be kept is free. */
+	/* Half of what can be kept is free; or NULL. */
 	bool (*has_room)(const struct kw_outlet *outlet);
-	void (*flush)(struct kw_outlet *outlet, bool sync);
-	/* Tries again what is kept. */
+	void (*flush)(struct kw_outlet *outlet, bool sync); /* or NULL */
+	/* Tries again what is kept; or NULL. */
 	void (*retry)(struct kw_outlet *outlet);
 	int (*reopen)(struct kw_outlet *outlet); /* or NULL */
 	int (*fd)(const struct kw_outlet *outlet); /* of a file; or NULL */

@@ -185,23 +185,6 @@ static int write_line(struct kw_outlet *outlet, const char *data, size_t len, bo
 	return 0;
 }
 
-static bool has_room(const struct kw_outlet *outlet)
-{
-	(void)outlet;
-	return true;
-}
-
-static void flush(struct kw_outlet *outlet, bool sync)
-{
-	(void)outlet;
-	(void)sync;
-}
-
-static void retry(struct kw_outlet *outlet)
-{
-	(void)outlet;
-}
-
 static void stats(const struct kw_outlet *outlet, struct kw_sink_stats *ret)
 {
 	const struct stream *s = (const struct stream *)outlet;
@@ -232,9 +215,6 @@ static void free_stream(struct kw_outlet *outlet)
 
 static const struct kw_outlet_ops ops = {
 	.write = write_line,
-	.has_room = has_room,
-	.flush = flush,
-	.retry = retry,
 	.stats = stats,
 	.free = free_stream,
 };

@@ -141,7 +141,7 @@ static int tell_lost(struct kw_sink *sink)
 	if (!sink->untold)
 		return 0;
 	/* Else every other line would be about the line before it. */
-	if (!sink->outlet->ops->has_room(sink->outlet))
+	if (sink->outlet->ops->has_room && !sink->outlet->ops->has_room(sink->outlet))
 		return -EAGAIN;
 	out = open_memstream(&text, &len);
 	if (!out)
@@ -249,7 +249,8 @@ void kw_sink_flush(struct kw_sink *sink)
 	bool sync = sink->wish->sync == KW_SYNC_ALWAYS ||
 		    (sink->wish->sync == KW_SYNC_DENIALS && sink->denials);
 
-	sink->outlet->ops->flush(sink->outlet, sync);
+	if (sink->outlet->ops->flush)
+		sink->outlet->ops->flush(sink->outlet, sync);
 	sink->denials = false;
 }
 
@@ -263,7 +264,8 @@ void kw_sink_tend(struct kw_sink *sink)
 	const struct kw_sink_wish *wish = sink->wish;
 	struct kw_outlet *outlet = sink->outlet;
 
-	outlet->ops->retry(outlet);
+	if (outlet->ops->retry)
+		outlet->ops->retry(outlet);
 	on_room(sink);
 	if (!outlet->ops->fd ||
 	    !kw_rotation_due(&wish->rotation, outlet->ops->fd(outlet), kw_clock_ns(CLOCK_REALTIME)))

@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "event-kinds.h"
 #include "names.h"
 #include "policy-read.h"
 #include "recorded.h"

@@ -166,6 +166,13 @@ ExecStart=/usr/bin/true" "$(tests/host/doc-blocks units "$work/sample.md")"
 	done
 }
 
+@test "a configuration among the credentials is the one that is read" {
+	mkdir "$work/credentials"
+	cp systemd/kvmwarden.conf "$work/credentials"
+	CREDENTIALS_DIRECTORY=$work/credentials run -0 build/kvmwardend --check --policy-dir "$shipped"
+	has "configuration: $work/credentials/kvmwarden.conf, 1 sinks"
+}
+
 @test "every VMM shown under kvmwarden run is started under a filter, with its arguments" {
 	needs_kvm
 	local script

@@ -137,6 +137,8 @@ static void kinds_begin_with_the_kernels(void **state)
 	(void)state;
 	for (int i = 0; i < _KW_EVENT_MAX; i++)
 		assert_int_equal(kw_kind_from_name(kw_event_kind_name((unsigned int)i)), i);
+	assert_int_equal(kw_kind_from_name("tampering"), KW_EVENT_TAMPERING);
+	assert_string_equal(kw_kind(_KW_EVENT_MAX)->name, "started");
 	assert_int_equal(kw_kind_from_name("nosuch"), -EINVAL);
 	for (unsigned int i = 0; kw_kind(i); i++) {
 		assert_int_equal(strspn(kw_kind(i)->id, "0123456789abcdef"), 32);

@@ -2,6 +2,7 @@
 /* The tables of names and of operations. */
 #include <errno.h>
 
+#include "event-kinds.h"
 #include "names.h"
 #include "unit.h"
 #include "util.h"
