@@ -21,6 +21,8 @@ struct file {
 	char *path;
 	int fd;
 	int error; /* of the last attempt, or 0 */
+	bool torn; /* the file ends within a line, whose rest comes first in the buffer */
+	uint64_t lost; /* lines whose rest nobody has */
 	size_t start;
 	size_t len;
 	char buffer[BUFFER_SIZE];
@@ -40,6 +42,8 @@ static void write_out(struct file *f)
 		}
 		f->start += (size_t)n;
 	}
+	if (f->start > 0)
+		f->torn = f->buffer[f->start - 1] != '\n';
 	memmove(f->buffer, f->buffer + f->start, f->len - f->start);
 	f->len -= f->start;
 	f->start = 0;
@@ -93,12 +97,20 @@ static int reopen(struct kw_outlet *outlet)
 	int fd;
 
 	write_out(f);
-	/* Part of a line is in the old file, and the rest of it goes there, or nowhere. */
 	fd = open(f->path, OPEN_FLAGS, OPEN_MODE);
 	if (fd < 0)
 		return -errno;
 	close(f->fd);
 	f->fd = fd;
+	/* Part of a line is in the old file; the rest of it would be no line in the new one. */
+	if (f->torn) {
+		size_t rest = (size_t)((char *)memchr(f->buffer, '\n', f->len) - f->buffer) + 1;
+
+		memmove(f->buffer, f->buffer + rest, f->len - rest);
+		f->len -= rest;
+		f->torn = false;
+		f->lost++;
+	}
 	return 0;
 }
 
@@ -113,6 +125,7 @@ static void stats(const struct kw_outlet *outlet, struct kw_sink_stats *ret)
 
 	for (size_t i = f->start; i < f->len; i++)
 		ret->waiting += f->buffer[i] == '\n';
+	ret->lost += f->lost;
 	ret->error = f->error ? strerrordesc_np(f->error) ?: "it fails" : NULL;
 }
 

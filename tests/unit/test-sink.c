@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -321,6 +323,39 @@ static void files_are_moved_away_when_they_are_large(void **state)
 	free(wish.path);
 }
 
+/* A limit cuts a line in two, and then the file is moved away: no half of it is in the new one. */
+static void half_a_line_stays_alone(void **state)
+{
+	struct kw_sink_wish wish = {.kind = KW_SINK_FILE, .path = strdup(at("torn"))};
+	struct kw_sink *sink = open_sink(&wish);
+	struct rlimit before, limit;
+	char line[1024];
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = (struct rlimit){1000, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (unsigned int i = 0; i < 5; i++)
+		give(sink, KW_AUDIT, i);
+	kw_sink_flush(sink);
+	assert_int_equal(rename(wish.path, at("torn.1")), 0);
+	assert_int_equal(kw_sink_reopen(sink), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	kw_sink_flush(sink);
+	assert_int_equal(stats_of(sink).lost, 1);
+	assert_int_equal(stats_of(sink).waiting, 0);
+	assert_int_equal(lines_of(at("torn.1")) + lines_of(at("torn")), 4);
+	file = fopen(at("torn"), "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		assert_memory_equal(line, "{\"version\"", strlen("{\"version\""));
+	fclose(file);
+	kw_sink_free(sink);
+	free(wish.path);
+}
+
 /* At each multiple of the time, by the file's birth, which is now. */
 static void files_are_moved_away_when_they_are_old(void **state)
 {
@@ -362,6 +397,7 @@ int main(void)
 		cmocka_unit_test(denials_wait_on_disk_over_a_restart),
 		cmocka_unit_test(the_filter_is_about_verdicts_and_kinds),
 		cmocka_unit_test(files_are_moved_away_when_they_are_large),
+		cmocka_unit_test(half_a_line_stays_alone),
 		cmocka_unit_test(files_are_moved_away_when_they_are_old),
 		cmocka_unit_test(a_full_disk_loses_and_says_so),
 	};
