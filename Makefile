@@ -54,16 +54,16 @@ BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev lib
 	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf help2man lowdown
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
-	mmdebstrap debian-archive-keyring e2fsprogs
+	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
-	deps deps-build deps-test deps-lint clean install deb deb-tree man
+	deps deps-build deps-test deps-lint clean install deb deb-tree package-packages man
 .DELETE_ON_ERROR:
 .SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
 
 all: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(BUILD)/tests/probe \
-	$(HOSTILE) $(addprefix $(BUILD)/tests/,notify cost attach empty.bpf.o cells) $(BUILD)/tests/fail-nth.so
+	$(HOSTILE) $(addprefix $(BUILD)/tests/,notify cost attach empty.bpf.o cells conform) $(BUILD)/tests/fail-nth.so
 
 help:
 	@echo 'make                 build everything below $(BUILD)/'
@@ -184,6 +184,10 @@ $(BUILD)/tests/notify: tests/bench/notify.c $(BUILD)/libkvmwarden.a
 $(BUILD)/tests/cells: tests/guest/cells.c $(addprefix tests/probe/,entry.c ioctls.c vm.c probe.h compat_kvm.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g -Itests/probe -o $@ $(filter %.c,$^) -ljansson
+
+$(BUILD)/tests/conform: tests/host/conform.c tests/unit/schema.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS) -Itests/unit -o $@ $< -ljansson -lcmocka
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkvmwarden-sane.a
 	@mkdir -p $(@D)
@@ -326,8 +330,11 @@ install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(MAN)
 
 PACKAGE := $(BUILD)/deb/kvmwarden_$(VERSION)_amd64.deb
 DEB_TREE := $(BUILD)/deb/kvmwarden-$(VERSION)
-PACKAGE_PACKAGES := $(BUILD_PACKAGES) git dpkg-dev debhelper
+PACKAGE_PACKAGES := $(BUILD_PACKAGES) build-essential git dpkg-dev debhelper
 comma := ,
+
+package-packages:
+	@echo $(PACKAGE_PACKAGES)
 
 deb: | $(BUILD)
 	$(call install-packages,$(PACKAGE_PACKAGES))

@@ -45,13 +45,28 @@ skip() {
 	printf 'ok %d - %s # SKIP %s\n' "$count" "$1" "$2"
 }
 
+# Whatever else was asked of them, all events are what the schema says.
+conforming() {
+	[ ! -s "$events" ] || build/tests/conform "$events" >>"$work/nonconforming" 2>&1
+}
+: >"$work/nonconforming"
+
+# forget_events: those up to here are of no interest any more.
+forget_events() {
+	conforming || strange=1
+	: >"$events"
+}
+strange=0
+
 plan() {
+	conforming || strange=1
+	result "$strange" "every event conforms to the schema" "$(head -n 20 "$work/nonconforming")"
 	printf '1..%d\n' "$count"
 }
 
 # start_daemon ARGUMENT...: returns once it is ready; what it said is in $work/said.
 start_daemon() {
-	: >"$events"
+	forget_events
 	build/kvmwardend --socket "$socket" --events "$events" --no-pin "$@" >"$work/said" 2>&1 9>&- &
 	daemon=$!
 	"${kvmwarden[@]}" status --wait 60 >"$work/status" 2>&1 && return

@@ -27,6 +27,7 @@ setup() {
 	as=()
 	children=()
 	scratch_cgroup=
+	events_are_ours=yes # no: a test has made them up
 	# What a file says of all its tests: bats takes a skip in setup_file for a failure.
 	if declare -F every_test >/dev/null; then every_test; fi
 }
@@ -41,7 +42,13 @@ teardown() {
 		wait_until is_over "$pid" || kill -KILL "$pid"
 	done
 	[ -z "$scratch_cgroup" ] || rmdir "$scratch_cgroup"
+	conforming
 	rm -rf "$work"
+}
+
+# Whatever else was asked of them, all events are what the schema says.
+conforming() {
+	[ ! -s "$events" ] || [ "$events_are_ours" = no ] || build/tests/conform "$events"
 }
 
 needs_kvm() {
@@ -150,6 +157,7 @@ is_ready() {
 
 # launch ARGUMENT...: starts a daemon, with nothing but what it cannot do without.
 launch() {
+	conforming
 	: >"$events"
 	"${kvmwardend[@]}" "$@" >>"$said" 2>&1 3>&- 8>&- </dev/null &
 	daemon=$!
@@ -193,6 +201,7 @@ my_ioctls() {
 # forget_events: the events up to here are of no interest any more.
 forget_events() {
 	"${kvmwarden[@]}" vms >>"$work/vms"
+	conforming
 	: >"$events"
 }
 

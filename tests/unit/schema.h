@@ -74,17 +74,34 @@ static inline bool check_enum(json_t *values, json_t *value)
 	return false;
 }
 
-static inline bool check_pattern(const char *pattern, json_t *value)
-{
+/* The schema's patterns, compiled once: told apart by where they stand in it. */
+static struct {
+	const char *text;
 	regex_t regex;
-	bool matches;
+} patterns[32];
 
+static inline const regex_t *pattern(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < KW_ARRAY_SIZE(patterns); i++) {
+		if (patterns[i].text == text)
+			return &patterns[i].regex;
+		if (patterns[i].text)
+			continue;
+		assert_int_equal(regcomp(&patterns[i].regex, text, REG_EXTENDED | REG_NOSUB), 0);
+		patterns[i].text = text;
+		return &patterns[i].regex;
+	}
+	fail_msg("more than %zu patterns", KW_ARRAY_SIZE(patterns));
+	return NULL;
+}
+
+static inline bool check_pattern(const char *text, json_t *value)
+{
 	if (!json_is_string(value))
 		return true;
-	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
-	matches = regexec(&regex, json_string_value(value), 0, NULL, 0) == 0;
-	regfree(&regex);
-	return matches;
+	return regexec(pattern(text), json_string_value(value), 0, NULL, 0) == 0;
 }
 
 static inline bool check_required(json_t *names, json_t *value, const char *where, bool loud)
@@ -205,6 +222,17 @@ static inline bool load_schema(void)
 	if (!schema)
 		print_error("%s: %s\n", SCHEMA, error.text);
 	return schema;
+}
+
+static inline void free_schema(void)
+{
+	size_t i;
+
+	for (i = 0; i < KW_ARRAY_SIZE(patterns) && patterns[i].text; i++)
+		regfree(&patterns[i].regex);
+	memset(patterns, 0, sizeof(patterns));
+	json_decref(schema);
+	schema = NULL;
 }
 
 /* The value conforms to one of the $defs. */

@@ -135,7 +135,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	json_decref(schema);
+	free_schema();
 	return 0;
 }
 
