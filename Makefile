@@ -54,7 +54,7 @@ BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev lib
 	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf help2man lowdown
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
-	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema
+	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
@@ -280,6 +280,7 @@ format:
 MAN := $(addprefix $(BUILD)/man/,kvmwardend.8 kvmwarden.1 kvmwarden.conf.5 kvmwarden-policy.5 \
 	kvmwarden-events.7 kvmwarden-threat-model.7)
 ABOUT_kvmwardend.8 := policies for the ioctls of KVM virtual machines
+HELP_kvmwarden.1 := --help-option='help --all'
 ABOUT_kvmwarden.1 := shows, explains and checks what kvmwardend enforces
 ABOUT_kvmwarden.conf.5 := configuration of kvmwardend, and where events go
 ABOUT_kvmwarden-policy.5 := the language of policies
@@ -290,7 +291,7 @@ man: $(MAN)
 
 $(BUILD)/man/kvmwardend.8 $(BUILD)/man/kvmwarden.1: $(BUILD)/man/%: $(BUILD)/kvmwardend $(BUILD)/kvmwarden
 	@mkdir -p $(@D)
-	$(call say,MAN,$@)help2man --no-info --section=$(subst .,,$(suffix $@)) --name='$(ABOUT_$*)' \
+	$(call say,MAN,$@)help2man --no-info $(HELP_$*) --section=$(subst .,,$(suffix $@)) --name='$(ABOUT_$*)' \
 		--manual='kvmwarden' --source='kvmwarden $(VERSION)' $(BUILD)/$(basename $*) >$@
 
 $(BUILD)/man/kvmwarden.conf.5: docs/sinks.md
@@ -302,6 +303,13 @@ $(filter %.5 %.7,$(MAN)): $(BUILD)/man/%:
 	$(call say,MAN,$@){ printf '# NAME\n\n%s - %s\n\n# DESCRIPTION\n\n' '$(basename $*)' '$(ABOUT_$*)'; sed 1d $<; } | \
 		lowdown -s -t man -M title=$(basename $*) -M section=$(subst .,,$(suffix $@)) -M source=kvmwarden >$@
 
+# --- completions -------------------------------------------------------------
+
+COMPLETIONS := $(addprefix $(BUILD)/completions/,bash zsh fish)
+$(COMPLETIONS): $(BUILD)/kvmwarden
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)$(BUILD)/kvmwarden completion $(@F) >$@
+
 # --- install ----------------------------------------------------------------
 
 UNITS := $(addprefix systemd/,kvmwardend.service kvmwarden-gate.service kvmwarden-gate.target)
@@ -309,12 +317,17 @@ UNIT_EXAMPLES := $(addprefix systemd/,seccomp.conf libvirt-gate.conf vmm@.servic
 # Of the systemd that it is built for: the unit says what that one understands.
 SYSTEMD_VERSION = $(shell pkg-config --modversion libsystemd 2>/dev/null | grep -o '^[0-9]*' || echo 0)
 
-install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(MAN)
+install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(MAN) $(COMPLETIONS)
 	install -D -m 0755 $(BUILD)/kvmwardend $(DESTDIR)$(PREFIX)/sbin/kvmwardend
 	install -D -m 0755 $(BUILD)/kvmwarden $(DESTDIR)$(PREFIX)/bin/kvmwarden
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/kvmwarden/policy.d policies/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/policies policies/optional/*.yaml
 	for page in $(MAN); do install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; done
+	for program in kvmwarden kvmwardend; do \
+		install -D -m 0644 $(BUILD)/completions/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program && \
+		install -D -m 0644 $(BUILD)/completions/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$program.fish || exit; \
+	done
+	install -D -m 0644 $(BUILD)/completions/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_kvmwarden
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(UNITS)
 	install -D -m 0644 systemd/kvmwarden.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kvmwarden.conf
 	install -D -m 0644 systemd/kvmwarden.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kvmwarden.conf

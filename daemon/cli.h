@@ -45,5 +45,6 @@ int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_run(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_completion(const struct kw_cli *cli, int argc, char **argv);
 
 #endif

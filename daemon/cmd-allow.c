@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden allow": an exception for one VM, one operation and a while. */
 #include <errno.h>
-#include <getopt.h>
 
 #include "cli.h"
 #include "client.h"
 #include "manager.h"
 #include "quantity.h"
 #include "text.h"
+#include "usage.h"
 #include "util.h"
 
 KW_DEFINE_CLEANUP(json_t, json_decref)
-
-static const struct option options[] = {
-	{"vm", required_argument, NULL, 'v'},	  {"operation", required_argument, NULL, 'o'},
-	{"for", required_argument, NULL, 'f'},	  {"reason", required_argument, NULL, 'r'},
-	{"revoke", required_argument, NULL, 'e'}, {},
-};
 
 struct request {
 	uint64_t vm;
@@ -61,10 +55,11 @@ static int take(struct request *request, int option)
 
 static int parse(struct request *request, int argc, char **argv)
 {
+	struct kw_getopt getopt;
 	int c, status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	kw_usage_getopt("allow", "", &getopt);
+	while ((c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		status = take(request, c);
 		if (status != KW_EXIT_OK)
 			return status;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden doctor": what this kernel offers, what is missing, how to get it. */
 #define _GNU_SOURCE 1
-#include <getopt.h>
 
 #include "cli.h"
 #include "client.h"
@@ -11,6 +10,7 @@
 #include "names.h"
 #include "plan.h"
 #include "text.h"
+#include "usage.h"
 #include "util.h"
 
 static bool refuses(unsigned int backend)
@@ -145,7 +145,7 @@ static int prove(const struct kw_cli *cli)
 
 int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"prove", no_argument, NULL, 'p'}, {}};
+	struct kw_getopt getopt;
 	struct kw_kernel_facts facts;
 	struct kw_checks checks;
 	unsigned int backend;
@@ -153,8 +153,8 @@ int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv)
 
 	bool wants_proof = false;
 
-	optind = 0;
-	while ((r = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	kw_usage_getopt("doctor", "", &getopt);
+	while ((r = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		if (r != 'p')
 			return KW_EXIT_USAGE;
 		wants_proof = true;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden events verify": are these the events, all of them, as they were written? */
 #define _GNU_SOURCE 1
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 
 #include "cli.h"
 #include "explain.h"
 #include "text.h"
+#include "usage.h"
 #include "util.h"
 #include "verify.h"
 
@@ -226,15 +226,11 @@ static int usage(const char *what, const char *value)
 
 static int parse_options(struct job *job, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"head", required_argument, NULL, 'h'},
-		{"start", required_argument, NULL, 's'},
-		{},
-	};
+	struct kw_getopt getopt;
 	int c;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	kw_usage_getopt("events verify", "", &getopt);
+	while ((c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		struct kw_chain *chain = c == 'h' ? &job->head : &job->start;
 
 		if (c != 'h' && c != 's')

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden events": what happened, and with -f what happens. */
 #define _GNU_SOURCE 1
-#include <getopt.h>
 #include <signal.h>
 
 #include "cli.h"
@@ -9,6 +8,7 @@
 #include "json-read.h"
 #include "names.h"
 #include "text.h"
+#include "usage.h"
 #include "util.h"
 
 /* Without -n: all that is there, or with -f the last few. */
@@ -260,11 +260,7 @@ static void on_interrupt(int signal)
 
 int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"follow", no_argument, NULL, 'f'},	   {"lines", required_argument, NULL, 'n'},
-		{"verdict", required_argument, NULL, 'v'}, {"vm", required_argument, NULL, 'V'},
-		{"file", required_argument, NULL, 'F'},	   {},
-	};
+	struct kw_getopt getopt;
 	struct wish wish = {.json = cli->json, .colour = kw_text_wants_colour(stdout)};
 	_cleanup_(tail_done) struct tail tail = {};
 	int c, r;
@@ -273,8 +269,8 @@ int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv)
 		argv[1] = "kvmwarden events verify";
 		return kw_cmd_events_verify(cli, argc - 1, argv + 1);
 	}
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "fn:", options, NULL)) >= 0) {
+	kw_usage_getopt("events", "", &getopt);
+	while ((c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		r = parse_option(c, &wish);
 		if (r != KW_EXIT_OK)
 			return r;

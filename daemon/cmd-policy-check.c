@@ -174,12 +174,11 @@ static int take(void *target, int c)
 
 int kw_policy_check(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"backend", required_argument, NULL, 1}, {}};
 	struct request q = {.backend = -1};
 	json_t *report;
 	int r, status;
 
-	status = kw_policy_options(argc, argv, options, take, &q);
+	status = kw_policy_options(argc, argv, take, &q);
 	if (status != KW_EXIT_OK)
 		return status;
 	if (optind >= argc)

@@ -257,7 +257,7 @@ int kw_policy_diff(const struct kw_cli *cli, int argc, char **argv)
 	_cleanup_(comparison_done) struct comparison comparison = {};
 	int status;
 
-	status = kw_policy_options(argc, argv, NULL, NULL, NULL);
+	status = kw_policy_options(argc, argv, NULL, NULL);
 	if (status != KW_EXIT_OK)
 		return status;
 	if (argc - optind != 2)

@@ -28,14 +28,6 @@ struct request {
 	struct kw_identity who;
 };
 
-static const struct option options[] = {
-	{"type", required_argument, NULL, 't'}, {"state", required_argument, NULL, 's'},
-	{"op", required_argument, NULL, 'o'},	{"exe", required_argument, NULL, 'e'},
-	{"unit", required_argument, NULL, 'u'}, {"cgroup", required_argument, NULL, 'c'},
-	{"user", required_argument, NULL, 'U'}, {"all", no_argument, NULL, 'a'},
-	{"verbose", no_argument, NULL, 'v'},	{},
-};
-
 static int unknown_value(const char *noun, const char *text,
 			 const char *(*list)(unsigned int index))
 {
@@ -268,7 +260,7 @@ int kw_policy_explain(const struct kw_cli *cli, int argc, char **argv)
 	struct kw_ruleset *rs = NULL;
 	int status;
 
-	status = kw_policy_options(argc, argv, options, take_option, &request);
+	status = kw_policy_options(argc, argv, take_option, &request);
 	if (status == KW_EXIT_OK)
 		status = kw_policy_no_arguments(argc, argv);
 	if (status == KW_EXIT_OK)

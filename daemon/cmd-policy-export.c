@@ -21,14 +21,6 @@ struct request {
 	const char *listener;
 };
 
-enum { OPTION_FORMAT = 1, OPTION_LISTENER };
-
-static const struct option options[] = {
-	{"format", required_argument, NULL, OPTION_FORMAT},
-	{"listener", required_argument, NULL, OPTION_LISTENER},
-	{},
-};
-
 static const char *format_name(unsigned int index)
 {
 	return index < _FORMAT_MAX ? formats[index] : NULL;
@@ -39,7 +31,7 @@ static int take(void *target, int c)
 	struct request *q = target;
 	const char *nearest;
 
-	if (c == OPTION_LISTENER) {
+	if (c == 'l') {
 		q->listener = optarg;
 		return KW_EXIT_OK;
 	}
@@ -98,7 +90,7 @@ int kw_policy_export(const struct kw_cli *cli, int argc, char **argv)
 	struct kw_ruleset *rules = NULL;
 	int status;
 
-	status = kw_policy_options(argc, argv, options, take, &q);
+	status = kw_policy_options(argc, argv, take, &q);
 	if (status == KW_EXIT_OK)
 		status = kw_policy_no_arguments(argc, argv);
 	if (status != KW_EXIT_OK)

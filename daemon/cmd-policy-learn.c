@@ -19,12 +19,6 @@ struct request {
 	struct kw_learn_style style;
 };
 
-static const struct option options[] = {
-	{"exe", required_argument, NULL, 'e'}, {"unit", required_argument, NULL, 'u'},
-	{"vm", required_argument, NULL, 'v'},  {"name", required_argument, NULL, 'n'},
-	{"enforce", no_argument, NULL, 'E'},   {},
-};
-
 static int take_option(void *target, int c)
 {
 	struct request *request = target;
@@ -161,7 +155,7 @@ int kw_policy_learn(const struct kw_cli *cli, int argc, char **argv)
 
 	if (!learn)
 		return kw_policy_no_memory();
-	status = kw_policy_options(argc, argv, options, take_option, &request);
+	status = kw_policy_options(argc, argv, take_option, &request);
 	if (status != KW_EXIT_OK)
 		return status;
 	if (argc - optind != 1)

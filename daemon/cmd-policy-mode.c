@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden policy mode": switches one policy at run time. */
-#include <getopt.h>
-
 #include "client.h"
 #include "cmd-policy.h"
 #include "names.h"
@@ -11,18 +9,13 @@ KW_DEFINE_CLEANUP(json_t, json_decref)
 
 int kw_policy_mode(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {}};
 	_cleanup_(json_decref_cleanup) json_t *parameters = NULL, *reply = NULL;
 	const char *name, *mode;
-	bool json = cli->json;
-	int c, status;
+	int status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c != 'j')
-			return KW_EXIT_USAGE;
-		json = true;
-	}
+	status = kw_policy_options(argc, argv, NULL, NULL);
+	if (status != KW_EXIT_OK)
+		return status;
 	if (argc - optind != 2)
 		return kw_policy_usage("mode", "a policy and audit, enforce or file are needed");
 	name = argv[optind];
@@ -35,7 +28,7 @@ int kw_policy_mode(const struct kw_cli *cli, int argc, char **argv)
 	status = kw_client_ask_or_complain(cli, "SetPolicyMode", parameters, &reply);
 	if (status != KW_EXIT_OK)
 		return status;
-	if (json)
+	if (cli->json)
 		return kw_client_print_json(reply);
 	printf("Policy '%s' is in mode %s as of generation %" JSON_INTEGER_FORMAT ".\n", name,
 	       kw_streq(mode, "file") ? "of its file" : mode,

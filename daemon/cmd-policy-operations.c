@@ -3,7 +3,6 @@
 #define _GNU_SOURCE 1
 #include "cmd-policy.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 #include "names.h"
@@ -139,19 +138,15 @@ static void print_operation(unsigned int index)
 
 int kw_policy_operations(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {}};
-	bool json = cli->json;
-	int c;
+	int status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c != 'j')
-			return KW_EXIT_USAGE;
-		json = true;
-	}
-	if (optind < argc)
-		return kw_policy_usage("operations", "unexpected argument '%s'", argv[optind]);
-	if (json)
+	status = kw_policy_options(argc, argv, NULL, NULL);
+	if (status != KW_EXIT_OK)
+		return status;
+	status = kw_policy_no_arguments(argc, argv);
+	if (status != KW_EXIT_OK)
+		return status;
+	if (cli->json)
 		return dump_all();
 	printf("%-36s %-26s %-*s %s\n", "OPERATION", "NUMBER, OR WHAT IT SHARES", SCOPES_WIDTH,
 	       "ON", "GROUPS, BESIDE @all");

@@ -184,7 +184,7 @@ int kw_policy_show(const struct kw_cli *cli, int argc, char **argv)
 	struct kw_ruleset *rs = NULL;
 	int status;
 
-	status = kw_policy_options(argc, argv, NULL, NULL, NULL);
+	status = kw_policy_options(argc, argv, NULL, NULL);
 	if (status == KW_EXIT_OK)
 		status = kw_policy_no_arguments(argc, argv);
 	if (status == KW_EXIT_OK)

@@ -20,11 +20,6 @@ struct simulation {
 	bool verbose;
 };
 
-static const struct option options[] = {
-	{"verbose", no_argument, NULL, 'v'},
-	{},
-};
-
 static void simulation_done(struct simulation *simulation)
 {
 	kw_replay_done(&simulation->replay);
@@ -235,7 +230,7 @@ int kw_policy_simulate(const struct kw_cli *cli, int argc, char **argv)
 	_cleanup_(simulation_done) struct simulation simulation = {};
 	int status;
 
-	status = kw_policy_options(argc, argv, options, take_option, &simulation);
+	status = kw_policy_options(argc, argv, take_option, &simulation);
 	if (status != KW_EXIT_OK)
 		return status;
 	if (optind >= argc)

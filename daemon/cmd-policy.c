@@ -9,87 +9,8 @@
 #include <sys/stat.h>
 
 #include "names.h"
+#include "usage.h"
 #include "util.h"
-
-static const char help[] =
-	"usage: kvmwarden policy check [--json] [--backend BACKEND] FILE...\n"
-	"       kvmwarden policy diff [--json] OLD NEW\n"
-	"       kvmwarden policy explain [OPTION...] --type TYPE --state STATE --op OPERATION\n"
-	"       kvmwarden policy explain [OPTION...] --all\n"
-	"       kvmwarden policy export --format FORMAT [--listener PATH] [--policy-dir DIR]...\n"
-	"       kvmwarden policy groups [--json]\n"
-	"       kvmwarden policy learn [OPTION...] EVENTS\n"
-	"       kvmwarden policy mode NAME audit|enforce|file\n"
-	"       kvmwarden policy operations [--json]\n"
-	"       kvmwarden policy show [--json] [--policy-dir DIR]...\n"
-	"       kvmwarden policy simulate [OPTION...] [FILE|DIR]... EVENTS\n"
-	"\n"
-	"None of them but mode needs the daemon, or root.\n"
-	"\n"
-	"check     reads each file, then takes all of them as one set; exit status 1 if any is "
-	"bad,\n"
-	"          or if BACKEND cannot do what a rule in force wants: lsm, fmod_ret, tracepoint,\n"
-	"          seccomp (kvmwarden run), seccomp-plain (the same where there is no BPF),\n"
-	"          seccomp-alone (kvmwarden run --unsupervised)\n"
-	"diff      what a change of policies means: which operation gets another verdict, errno "
-	"or\n"
-	"          rate limit, on which VMs, by which lines. OLD and NEW are files or "
-	"directories.\n"
-	"          An ioctl 'alone' is one without those that share it.\n"
-	"          Exit status 0: they mean the same, 1: they differ, 65: one is broken, or they\n"
-	"          tell more kinds of VMM apart than can be compared\n"
-	"export    what needs no supervisor, as a seccomp filter for others: libseccomp-pfc, oci\n"
-	"          (containers; with --listener all that seccomp can do, asked for at that "
-	"socket)\n"
-	"          or firecracker; and what could not be expressed\n"
-	"explain   the verdict on an operation, and the line of the policy that decides\n"
-	"groups    the groups of operations that rules can name\n"
-	"learn     prints a policy that allows what was recorded of a VMM and refuses all else;\n"
-	"          exit status 1: it is not clear of which VMM\n"
-	"mode      switches one policy of the running daemon, without touching its file; file:\n"
-	"          back to what the file says\n"
-	"operations\n"
-	"          what rules can name: the number, or the ioctl it shares with others and its "
-	"own\n"
-	"          number there; the files it is issued on; the groups it is in\n"
-	"show      the policies of the drop-in directories, in their order\n"
-	"simulate  recorded events under other policies: what would have been different. Exit\n"
-	"          status 0: no caller would have got another answer, 1: one would, or a line\n"
-	"          could not be read, 65: the policies are broken, or EVENTS cannot be read\n"
-	"\n"
-	"EVENTS are the JSON lines of 'kvmwardend --events'; - is standard input. They hold what "
-	"made\n"
-	"an event, and nothing else: to ask what a new policy would refuse, or to learn one, "
-	"record\n"
-	"under a policy that audits everything. A limit is per operation and VM: nothing is "
-	"missed.\n"
-	"  rules: [{operations: [\"@all\", VM_DESTROY], verdict: audit, rate-limit: 10/s}]\n"
-	"\n"
-	"options of explain:\n"
-	"  --type TYPE       VM type; of KVM_CREATE_VM the type asked for; none: on /dev/kvm "
-	"itself\n"
-	"  --state STATE     building or sealed\n"
-	"  --op OPERATION    such as KVM_SET_REGS\n"
-	"  --all             every value of those of the three that are not given, as a table\n"
-	"  --verbose         in the table also each operation that is allowed\n"
-	"  --exe PATH        the executable, the unit, the control group and the user the VM was\n"
-	"  --unit UNIT         created by; one of the first three that is not given matches every\n"
-	"  --cgroup PATH       pattern, a user not given matches no policy that names one. A\n"
-	"  --user USER         control group has the unit that is in its path\n"
-	"\n"
-	"options of simulate:\n"
-	"  --verbose         in the table also what would only be reported, or no longer be\n"
-	"\n"
-	"options of learn:\n"
-	"  --exe PATH        only of VMs created by this executable; may be a pattern\n"
-	"  --unit UNIT       only of those created in this unit, which the policy then names too\n"
-	"  --vm ID           only of this VM\n"
-	"  --name NAME       the policy's name, instead of one made of the executable's\n"
-	"  --enforce         mode enforce instead of audit\n"
-	"\n"
-	"options of all:\n"
-	"  --policy-dir DIR  instead of the default directories; again for weaker ones\n"
-	"  --json            for machines\n";
 
 int kw_policy_usage(const char *part, const char *format, ...)
 {
@@ -103,14 +24,15 @@ int kw_policy_usage(const char *part, const char *format, ...)
 	return KW_EXIT_USAGE;
 }
 
-int kw_policy_options(int argc, char **argv, const struct option *options,
-		      int (*take)(void *target, int c), void *target)
+int kw_policy_options(int argc, char **argv, int (*take)(void *target, int c), void *target)
 {
-	static const struct option none[] = {{}};
+	struct kw_getopt getopt;
+	char name[64];
 	int c, status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, ":", options ?: none, NULL)) >= 0) {
+	snprintf(name, sizeof(name), "policy %s", argv[0]);
+	kw_usage_getopt(name, ":", &getopt);
+	while ((c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		if (c == ':')
 			return kw_policy_usage(argv[0], "option '%s' needs a value",
 					       argv[optind - 1]);
@@ -227,7 +149,7 @@ int kw_policy_groups(const struct kw_cli *cli, int argc, char **argv)
 	json_t *all;
 	int status;
 
-	status = kw_policy_options(argc, argv, NULL, NULL, NULL);
+	status = kw_policy_options(argc, argv, NULL, NULL);
 	if (status == KW_EXIT_OK)
 		status = kw_policy_no_arguments(argc, argv);
 	if (status != KW_EXIT_OK)
@@ -259,13 +181,8 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv)
 		{"show", kw_policy_show},     {"simulate", kw_policy_simulate},
 	};
 
-	for (int i = 1; i < argc; i++)
-		if (kw_streq(argv[i], "--help")) {
-			fputs(help, stdout);
-			return KW_EXIT_OK;
-		}
 	if (argc < 2) {
-		fputs(help, stderr);
+		kw_usage_print(kw_usage_find("kvmwarden", "policy"), stderr);
 		return KW_EXIT_USAGE;
 	}
 	for (size_t i = 0; i < KW_ARRAY_SIZE(parts); i++)

@@ -3,7 +3,6 @@
 #ifndef KVMWARDEN_CMD_POLICY_H
 #define KVMWARDEN_CMD_POLICY_H
 
-#include <getopt.h>
 #include <jansson.h>
 
 #include "cli.h"
@@ -30,12 +29,10 @@ int kw_policy_usage(const char *part, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * Reads the options of a part: take() gets the .val of each, with its argument
- * in optarg, and returns an exit status. Both may be NULL for a part that has
- * none. The other arguments then start at argv[optind].
+ * Reads the options of a part, as kw_usages has them: take() gets the .val of each, with its argument
+ * in optarg, and returns an exit status; NULL for a part that has none. The other arguments then start at argv[optind].
  */
-int kw_policy_options(int argc, char **argv, const struct option *options,
-		      int (*take)(void *target, int c), void *target);
+int kw_policy_options(int argc, char **argv, int (*take)(void *target, int c), void *target);
 
 /* Refuses arguments after the options; for a part that takes none. */
 int kw_policy_no_arguments(int argc, char **argv);

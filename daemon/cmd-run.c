@@ -2,7 +2,6 @@
 /* "kvmwarden run": starts a VMM under a seccomp filter whose questions the daemon answers. */
 #define _GNU_SOURCE 1
 #include <errno.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "policy.h"
 #include "shortfall.h"
 #include "supervisor.h"
+#include "usage.h"
 #include "util.h"
 
 #define KEEP_SECONDS 30
@@ -24,42 +24,12 @@
 #define EXIT_CANNOT_EXEC 126 /* as of env(1) and the shells */
 #define EXIT_NOT_FOUND 127
 
-static const char help[] =
-	"usage: kvmwarden run [--policy-set DIR] [--wait SECONDS] [--keep SECONDS] -- VMM "
-	"ARGUMENT...\n"
-	"       kvmwarden run --unsupervised [--policy-set DIR] -- VMM ARGUMENT...\n"
-	"\n"
-	"Becomes the VMM, under a seccomp filter that asks kvmwardend about each ioctl that "
-	"policies "
-	"are\n"
-	"about. Where the daemon's backend refuses by itself (lsm, fmod_ret) there is no filter. "
-	"Root and\n"
-	"the group kvm may do it. 'kvmwarden policy check --backend seccomp' tells what it "
-	"cannot\n"
-	"decide; of a set with that in force nothing is started.\n"
-	"\n"
-	"  --policy-set DIR  the policies of DIR, for this VMM, in the place of those in force\n"
-	"  --wait SECONDS    for a daemon that is not up yet (default 0)\n"
-	"  --keep SECONDS    without a daemon, until what is asked fails with ENOSYS (default "
-	"30)\n"
-	"  --unsupervised    no daemon: what the filter can refuse by itself, the same to every "
-	"VM;\n"
-	"                    of DIR, of --policy-dir, or of the default directories\n"
-	"\n"
-	"Exit status: the VMM's. If it was not started: 1 policies that cannot be decided or are "
-	"broken,\n"
-	"64 usage, 69 no daemon or no filter, 71 the system failed, 77 no permission, 126 and 127 "
-	"the "
-	"VMM\n"
-	"cannot be executed, or is not there.\n";
-
 struct request {
 	const char *socket; /* the launch socket */
 	char *set; /* directory, absolute, or NULL: the policies in force */
 	uint32_t wait; /* seconds, for the daemon to come up */
 	uint32_t keep; /* seconds, for the next daemon */
 	bool alone;
-	bool help;
 	char **command;
 };
 
@@ -82,39 +52,30 @@ static int parse_seconds(const char *name, const char *text, uint32_t *ret)
 
 static int parse(int argc, char **argv, struct request *ret)
 {
-	enum { POLICY_SET = 1, WAIT, KEEP, ALONE, HELP };
-	static const struct option options[] = {
-		{"policy-set", required_argument, NULL, POLICY_SET},
-		{"wait", required_argument, NULL, WAIT},
-		{"keep", required_argument, NULL, KEEP},
-		{"unsupervised", no_argument, NULL, ALONE},
-		{"help", no_argument, NULL, HELP},
-		{},
-	};
+	struct kw_getopt getopt;
 	int c, status = KW_EXIT_OK;
 
 	/* "+": what follows the first word is the VMM's. */
-	while (status == KW_EXIT_OK && (c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+	kw_usage_getopt("run", "+", &getopt);
+	while (status == KW_EXIT_OK &&
+	       (c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) != -1) {
 		switch (c) {
-		case POLICY_SET:
+		case 'p':
 			free(ret->set);
 			ret->set = realpath(optarg, NULL);
 			if (!ret->set)
 				return complain(KW_EXIT_FINDING, "cannot use '%s': %s", optarg,
 						strerror(errno));
 			break;
-		case WAIT:
+		case 'w':
 			status = parse_seconds("wait", optarg, &ret->wait);
 			break;
-		case KEEP:
+		case 'k':
 			status = parse_seconds("keep", optarg, &ret->keep);
 			break;
-		case ALONE:
+		case 'u':
 			ret->alone = true;
 			break;
-		case HELP:
-			ret->help = true;
-			return KW_EXIT_OK;
 		default:
 			status = KW_EXIT_USAGE;
 			break;
@@ -294,9 +255,7 @@ int kw_cmd_run(const struct kw_cli *cli, int argc, char **argv)
 	if (!socket)
 		return complain(KW_EXIT_OS, "%s%s", "out of memory", "");
 	status = parse(argc, argv, &q);
-	if (status == KW_EXIT_OK && q.help)
-		fputs(help, stdout);
-	else if (status == KW_EXIT_OK)
+	if (status == KW_EXIT_OK)
 		status = q.alone ? run_alone(cli, &q) : run_supervised(&q);
 	free(q.set);
 	return status;

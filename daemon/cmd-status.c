@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden status": what is enforced, by which backend, since when, and how it was proved. */
 #define _GNU_SOURCE 1
-#include <getopt.h>
 #include <inttypes.h>
 #include <time.h>
 
@@ -12,6 +11,7 @@
 #include "names.h"
 #include "render.h"
 #include "text.h"
+#include "usage.h"
 #include "util.h"
 
 #define POLL_NS 50000000
@@ -378,13 +378,13 @@ static void print_pinned(const struct kw_cli *cli)
 
 int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"wait", required_argument, NULL, 'w'}, {}};
+	struct kw_getopt getopt;
 	_cleanup_(json_decref_cleanup) json_t *status = NULL;
 	uint64_t wait_seconds = 0;
 	int c, r;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	kw_usage_getopt("status", "", &getopt);
+	while ((c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		if (c != 'w')
 			return KW_EXIT_USAGE;
 		if (kw_parse_u64(optarg, WAIT_SECONDS_MAX, &wait_seconds) < 0) {

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden reload" and "kvmwarden unload": what only root may ask of the daemon. */
-#include <getopt.h>
 #include <syslog.h>
 
 #include "cli.h"
 #include "client.h"
 #include "pins.h"
 #include "seal-token.h"
+#include "usage.h"
 #include "util.h"
 
 KW_DEFINE_CLEANUP(json_t, json_decref)
 
 int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{}};
+	struct kw_getopt getopt;
 	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
 	int r;
 
-	optind = 0;
-	if (getopt_long(argc, argv, "", options, NULL) >= 0)
+	kw_usage_getopt("reload", "", &getopt);
+	if (getopt_long(argc, argv, getopt.letters, getopt.options, NULL) >= 0)
 		return KW_EXIT_USAGE;
 	if (optind < argc)
 		return kw_cli_unexpected("reload", argv[optind]);
@@ -104,15 +104,14 @@ static int enter(const char *path)
 
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"yes", no_argument, NULL, 'y'}, {"token", required_argument, NULL, 't'}, {}};
+	struct kw_getopt getopt;
 	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
 	const char *token = NULL;
 	bool yes = false;
 	int c, r;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	kw_usage_getopt("unload", "", &getopt);
+	while ((c = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) >= 0) {
 		if (c == 't')
 			token = optarg;
 		else if (c == 'y')

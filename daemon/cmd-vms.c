@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* "kvmwarden vms": the living VMs. */
-#include <getopt.h>
 #include <pwd.h>
 
 #include "cli.h"
 #include "client.h"
 #include "text.h"
+#include "usage.h"
 #include "util.h"
 
 static const char *const headings[] = {"ID",  "TYPE", "STATE", "VCPUS",	   "PID",
@@ -109,13 +109,13 @@ static int print_table(json_t *vms)
 
 int kw_cmd_vms(const struct kw_cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{}};
+	struct kw_getopt getopt;
 	_cleanup_(json_decref_cleanup) json_t *reply = NULL;
 	json_t *vms;
 	int r;
 
-	optind = 0;
-	if (getopt_long(argc, argv, "", options, NULL) >= 0)
+	kw_usage_getopt("vms", "", &getopt);
+	if (getopt_long(argc, argv, getopt.letters, getopt.options, NULL) >= 0)
 		return KW_EXIT_USAGE;
 	if (optind < argc)
 		return kw_cli_unexpected("vms", argv[optind]);

@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "names.h"
+#include "usage.h"
 #include "util.h"
 
 struct command {
@@ -19,47 +20,12 @@ static const struct command commands[] = {
 	{"events", "kvmwarden events", kw_cmd_events},
 	{"policy", "kvmwarden policy", kw_cmd_policy},
 	{"allow", "kvmwarden allow", kw_cmd_allow},
-	{"doctor", "kvmwarden doctor [--prove]", kw_cmd_doctor},
+	{"doctor", "kvmwarden doctor", kw_cmd_doctor},
 	{"reload", "kvmwarden reload", kw_cmd_reload},
 	{"run", "kvmwarden run", kw_cmd_run},
 	{"unload", "kvmwarden unload", kw_cmd_unload},
+	{"completion", "kvmwarden completion", kw_cmd_completion},
 };
-
-static const char help[] =
-	"usage: kvmwarden [OPTION...] COMMAND [ARGUMENT...]\n"
-	"\n"
-	"  status [--wait SECONDS]   what is enforced, by what, since when, and how it was proved\n"
-	"  vms                       the living VMs\n"
-	"  events [-f] [-n COUNT] [--verdict VERDICT] [--vm ID] [--file FILE]\n"
-	"                            what happened; -f: and what happens; FILE: from its JSON "
-	"lines\n"
-	"  events verify [--head HEX] [--start HEX] FILE...\n"
-	"                            are these all events, as they were written? Oldest file "
-	"first\n"
-	"  policy check|diff|explain|export|groups|learn|mode|operations|show|simulate\n"
-	"                            policies; see 'kvmwarden policy --help'\n"
-	"  allow --vm ID --operation OPERATION --for TIME --reason TEXT\n"
-	"                            lets a VM do for a while what a policy refuses\n"
-	"  allow --revoke EXCEPTION  ends that before its time\n"
-	"  doctor [--prove]          what this kernel offers, and how to get what is missing;\n"
-	"                            or whether the daemon's programs answer, tried now\n"
-	"  run [OPTION...] -- VMM ARGUMENT...\n"
-	"                            starts a VMM under a seccomp filter, where nothing else can "
-	"refuse;\n"
-	"                            see 'kvmwarden run --help'\n"
-	"  reload                    reads the policies again; if one is bad, nothing changes\n"
-	"  unload --yes [--token FILE]\n"
-	"                            takes all enforcement off this host; a sealed one wants "
-	"the token\n"
-	"\n"
-	"  --json                    for machines\n"
-	"  --socket PATH             instead of " KW_SOCKET_DEFAULT "\n"
-	"  --policy-dir DIR          instead of the default directories; again for weaker ones\n"
-	"  --help, --version\n"
-	"\n"
-	"exit status: 0 fine, 1 it is not as it should be, 64 usage, 69 the daemon or the "
-	"kernel's\n"
-	"support is not there, 71 the system failed, 77 no permission\n";
 
 int kw_cli_unexpected(const char *command, const char *argument)
 {
@@ -183,6 +149,27 @@ static bool has_argument(const struct line *line, const char *argument)
 	return false;
 }
 
+/* Of the command that the words name, with its part; of all, if they name none. */
+static int print_help(char **words, int count)
+{
+	const struct kw_usage *usage = NULL;
+	char name[64];
+
+	if (count > 1) {
+		snprintf(name, sizeof(name), "%s %s", words[0], words[1]);
+		usage = kw_usage_find("kvmwarden", name);
+	}
+	if (!usage && count > 0)
+		usage = kw_usage_find("kvmwarden", words[0]);
+	if (usage)
+		kw_usage_print(usage, stdout);
+	else if (count == 0 || words[0][0] == '-')
+		kw_usage_print_all(count > 0 && kw_streq(words[0], "--all"), stdout);
+	else
+		return unknown_command(words[0]);
+	return KW_EXIT_OK;
+}
+
 static int run(struct line *line)
 {
 	const struct command *command;
@@ -192,15 +179,12 @@ static int run(struct line *line)
 		puts("kvmwarden " KW_VERSION);
 		return KW_EXIT_OK;
 	}
-	/* These have a help of their own. */
-	if ((line->rest_count > 0 && kw_streq(rest[0], "help")) ||
-	    (has_argument(line, "--help") && !kw_streq(rest[0], "policy") &&
-	     !kw_streq(rest[0], "run"))) {
-		fputs(help, stdout);
-		return KW_EXIT_OK;
-	}
+	if (line->rest_count > 0 && kw_streq(rest[0], "help"))
+		return print_help(rest + 1, line->rest_count - 1);
+	if (has_argument(line, "--help"))
+		return print_help(rest, line->rest_count);
 	if (line->rest_count == 0) {
-		fputs(help, stderr);
+		kw_usage_print_all(false, stderr);
 		return KW_EXIT_USAGE;
 	}
 	if (rest[0][0] == '-') {

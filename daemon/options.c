@@ -2,7 +2,6 @@
 /* The command line of kvmwardend. */
 #include "options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 #include "cli.h"
@@ -11,61 +10,11 @@
 #include "kvmwarden.h"
 #include "names.h"
 #include "plan.h"
+#include "usage.h"
 #include "util.h"
-
-static const char help[] =
-	"Usage: kvmwardend [OPTION...]\n"
-	"Enforces policies on the ioctls of KVM virtual machines, and tells what happened.\n"
-	"\n"
-	"  --backend NAME      auto (default), lsm, fmod_ret, tracepoint, seccomp, or\n"
-	"                      seccomp-plain, which does without BPF\n"
-	"  --require deny      do not run unless the backend refuses ioctls to every VMM: lsm,\n"
-	"                      fmod_ret\n"
-	"  --policy-dir DIR    read policies from here instead of the default search path;\n"
-	"                      may be repeated, the first one is the strongest\n"
-	"  --config FILE       instead of " KW_CONFIG_DEFAULT "; 'none': no file\n"
-	"  --check             say whether configuration and policies are good, and end\n"
-	"  --events FILE       append events to FILE instead of standard output\n"
-	"  --json              events as JSON lines on a terminal, too\n"
-	"  --socket PATH       where to listen (default " KW_SOCKET_DEFAULT ")\n"
-	"  --vms-max N         VMs at a time that are known, 64 to 1048576 (default 65536)\n"
-	"  --on-full WHAT      to KVM_CREATE_VM beyond that: refuse (default), or audit\n"
-	"  --seal TOKENFILE    keep other processes, root's too, from programs, maps, pins and\n"
-	"                      daemon; only who has the token can end that\n"
-	"  --no-pin            stop enforcing when the daemon ends\n"
-	"  --no-confine        keep all capabilities, files and system calls: for sanitizers and\n"
-	"                      debuggers of the daemon\n"
-	"  --help, --version\n"
-	"\n"
-	"Signals: HUP reloads the policies; USR1 opens files of events anew, after they were\n"
-	"moved away; TERM and INT end the daemon; unless --no-pin was given, enforcement goes on\n"
-	"then, until 'kvmwarden unload'.\n"
-	"\n"
-	"Exit status: 0 ended as asked, 1 broken policy or configuration, 64 usage, 69 the kernel "
-	"lacks\n"
-	"something, 71 system error, 77 not root.\n";
 
 #define VMS_MAX_LEAST 64
 #define VMS_MAX_MOST (1 << 20)
-
-static const struct option long_options[] = {
-	{"backend", required_argument, NULL, KW_OPT_BACKEND},
-	{"require", required_argument, NULL, KW_OPT_REQUIRE},
-	{"policy-dir", required_argument, NULL, KW_OPT_POLICY_DIR},
-	{"events", required_argument, NULL, KW_OPT_EVENTS},
-	{"json", no_argument, NULL, KW_OPT_JSON},
-	{"socket", required_argument, NULL, KW_OPT_SOCKET},
-	{"seal", required_argument, NULL, KW_OPT_SEAL},
-	{"no-pin", no_argument, NULL, KW_OPT_NO_PIN},
-	{"no-confine", no_argument, NULL, KW_OPT_NO_CONFINE},
-	{"vms-max", required_argument, NULL, KW_OPT_VMS_MAX},
-	{"on-full", required_argument, NULL, KW_OPT_ON_FULL},
-	{"config", required_argument, NULL, KW_OPT_CONFIG},
-	{"check", no_argument, NULL, KW_OPT_CHECK},
-	{"help", no_argument, NULL, KW_OPT_HELP},
-	{"version", no_argument, NULL, KW_OPT_VERSION},
-	{},
-};
 
 static int add_dir(struct kw_options *options, const char *dir)
 {
@@ -179,14 +128,18 @@ static int check(struct kw_options *options)
 static int look_ahead(int argc, char **argv, const char **ret_config, bool *ret_check,
 		      int *ret_status)
 {
+	struct kw_getopt getopt;
 	int option;
 
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	kw_usage_getopt_daemon(&getopt);
+	while ((option = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) != -1) {
 		switch (option) {
 		case KW_OPT_HELP:
 		case KW_OPT_VERSION:
-			fputs(option == KW_OPT_HELP ? help : "kvmwardend " KW_VERSION "\n", stdout);
+			if (option == KW_OPT_HELP)
+				kw_usage_print(kw_usage_find("kvmwardend", ""), stdout);
+			else
+				puts("kvmwardend " KW_VERSION);
 			*ret_status = KW_EXIT_OK;
 			return 1;
 		case KW_OPT_CONFIG:
@@ -224,11 +177,12 @@ static int read_config(const char *path, struct kw_options *options)
 /* The second pass: what the command line says counts for more than the configuration. */
 static int read_command_line(int argc, char **argv, struct kw_options *options)
 {
+	struct kw_getopt getopt;
 	bool dirs = false;
 	int option;
 
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	kw_usage_getopt_daemon(&getopt);
+	while ((option = getopt_long(argc, argv, getopt.letters, getopt.options, NULL)) != -1) {
 		_cleanup_free_ char *sentence = NULL;
 		int r;
 

@@ -29,7 +29,7 @@ line_of() {
 		"policy learn --help"; do
 		# shellcheck disable=SC2086 # words
 		run -0 --separate-stderr build/kvmwarden $arguments
-		has "usage: kvmwarden"
+		has "Usage: kvmwarden"
 		same "" "$stderr"
 	done
 	run -0 --separate-stderr build/kvmwardend --help
@@ -113,10 +113,10 @@ line_of() {
 @test "without arguments the command prints its usage on standard error and ends with 64" {
 	run -64 --separate-stderr build/kvmwarden
 	same "" "$output"
-	has "usage: kvmwarden" "$stderr"
+	has "Usage: kvmwarden" "$stderr"
 	run -64 --separate-stderr build/kvmwarden policy
 	same "" "$output"
-	has "usage: kvmwarden policy" "$stderr"
+	has "Usage: kvmwarden policy" "$stderr"
 }
 
 @test "a shared option without its value ends with 64" {

@@ -48,7 +48,8 @@ teardown() {
 
 # Whatever else was asked of them, all events are what the schema says.
 conforming() {
-	[ ! -s "$events" ] || [ "$events_are_ours" = no ] || build/tests/conform "$events"
+	[ ! -s "$events" ] || [ "$events_are_ours" = no ] || build/tests/conform "$events" 2>"$work/conform" ||
+		{ cat "$work/conform"; return 1; }
 }
 
 needs_kvm() {

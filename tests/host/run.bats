@@ -10,14 +10,14 @@ every_test() { needs_kvm; }
 
 @test "it says what it takes, and how it ends" {
 	run -0 "${kvmwarden[@]}" run --help
-	has "usage: kvmwarden run"
+	has "Usage: kvmwarden run"
 	# Behind "--" it is the VMM's.
 	start_supervisor
 	# shellcheck disable=SC2016 # for the inner shell
 	run -0 "${as[@]}" sh -c 'printf "%s\n" "$1"' sh --help
 	same "--help" "$output"
 	run -0 "${kvmwarden[@]}" help
-	has "run [OPTION...] -- VMM"
+	has "starts a VMM under a seccomp filter"
 	run -64 --separate-stderr "${kvmwarden[@]}" run --keep soon -- true
 	has "--keep wants seconds" "$stderr"
 	run -126 --separate-stderr "${as[@]}" "$work"
