@@ -226,6 +226,10 @@ newer_systemd() {
 		usr/lib/sysusers.d/kvmwarden.conf
 		usr/lib/tmpfiles.d/kvmwarden.conf
 		usr/sbin/kvmwardend
+		usr/share/bash-completion/completions/kvmwarden
+		usr/share/bash-completion/completions/kvmwardend
+		usr/share/fish/vendor_completions.d/kvmwarden.fish
+		usr/share/fish/vendor_completions.d/kvmwardend.fish
 		usr/share/kvmwarden/kvmwarden.logrotate
 		usr/share/kvmwarden/systemd/libvirt-gate.conf
 		usr/share/kvmwarden/systemd/seccomp.conf
@@ -236,6 +240,7 @@ newer_systemd() {
 		usr/share/man/man7/kvmwarden-events.7
 		usr/share/man/man7/kvmwarden-threat-model.7
 		usr/share/man/man8/kvmwardend.8
+		usr/share/zsh/vendor-completions/_kvmwarden
 	LIST
 	)" "$(cd "$root" && find . -type f ! -name '*.yaml' -printf '%P\n' | LC_ALL=C sort)"
 	same "$(find policies -name '*.yaml' | wc -l)" "$(find "$root" -name '*.yaml' | wc -l)"
