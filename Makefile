@@ -52,7 +52,7 @@ SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bp
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
 	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf help2man lowdown
-TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl libyaml-pp-perl qemu-system-x86 busybox-static cpio \
+TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl chromium libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
 	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck

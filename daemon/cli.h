@@ -43,6 +43,7 @@ int kw_cmd_policy(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_allow(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_doctor(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_report(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_run(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_completion(const struct kw_cli *cli, int argc, char **argv);

@@ -38,9 +38,8 @@ static void read_time(json_t *object, struct kw_fact *fact)
 	fact->seconds = timegm(&tm);
 }
 
-int kw_fact_read(const char *line, size_t len, struct kw_fact *ret)
+int kw_fact_of(json_t *object, struct kw_fact *ret)
 {
-	_cleanup_(json_decref_cleanup) json_t *object = json_loadb(line, len, 0, NULL);
 	const char *event = kw_text_member(object, "event");
 
 	if (!json_is_object(object) || !*event)
@@ -63,6 +62,13 @@ int kw_fact_read(const char *line, size_t len, struct kw_fact *ret)
 	snprintf(ret->reason, sizeof(ret->reason), "%s", kw_text_member(object, "reason"));
 	read_time(object, ret);
 	return 0;
+}
+
+int kw_fact_read(const char *line, size_t len, struct kw_fact *ret)
+{
+	_cleanup_(json_decref_cleanup) json_t *object = json_loadb(line, len, 0, NULL);
+
+	return kw_fact_of(object, ret);
 }
 
 bool kw_fact_is_torn(const char *line, size_t len)

@@ -3,6 +3,7 @@
 #ifndef KVMWARDEN_FACT_H
 #define KVMWARDEN_FACT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct kw_fact {
 
 /* -EINVAL: it is not an event. */
 int kw_fact_read(const char *line, size_t len, struct kw_fact *ret);
+int kw_fact_of(json_t *object, struct kw_fact *ret);
 
 /*
  * A part of a line, from its beginning, as a write leaves that was cut short. A

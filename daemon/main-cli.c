@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{"allow", "kvmwarden allow", kw_cmd_allow},
 	{"doctor", "kvmwarden doctor", kw_cmd_doctor},
 	{"reload", "kvmwarden reload", kw_cmd_reload},
+	{"report", "kvmwarden report", kw_cmd_report},
 	{"run", "kvmwarden run", kw_cmd_run},
 	{"unload", "kvmwarden unload", kw_cmd_unload},
 	{"completion", "kvmwarden completion", kw_cmd_completion},

@@ -66,6 +66,12 @@ static const struct kw_usage_option verify_options[] = {
 	{},
 };
 
+static const struct kw_usage_option report_options[] = {
+	{"html", 'o', false, "FILE", KW_WORDS_FILE, NULL, "as a page to look at"},
+	{"title", 't', false, "TEXT", KW_WORDS_NONE, NULL, "of the page"},
+	{},
+};
+
 static const struct kw_usage_option check_options[] = {
 	{"backend", 'b', false, "BACKEND", KW_WORDS_LIST, BACKENDS " seccomp-alone",
 	 "bad is also what this one cannot do, of the rules in force: lsm, fmod_ret, tracepoint, "
@@ -195,6 +201,15 @@ const struct kw_usage kw_usages[] = {
 		.title = "are these all events, as they were written?",
 		.text = "The oldest file is the first one.",
 		.options = verify_options,
+		.arguments = KW_WORDS_FILE,
+	},
+	{
+		.program = "kvmwarden",
+		.name = "report",
+		.synopsis = "[--html FILE] [--title TEXT] FILE...",
+		.title = "what recorded events come to, in all",
+		.text = "The files are in any order; - is standard input.",
+		.options = report_options,
 		.arguments = KW_WORDS_FILE,
 	},
 	{
