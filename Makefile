@@ -54,7 +54,7 @@ BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev lib
 	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf help2man lowdown
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl chromium libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
-	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish
+	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish iproute2 logrotate
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
