@@ -29,6 +29,8 @@ KW_CFLAGS := -std=gnu11 $(WARN) -fPIE -fstack-protector-strong -fstack-clash-pro
 KW_LDFLAGS := -pie -Wl,-z,relro,-z,now
 FORTIFY := -D_FORTIFY_SOURCE=2
 LIBS := -lbpf -lsystemd -lyaml -ljansson -lnettle -lseccomp -lcap-ng
+# For kvmwarden(1) only: the daemon has no screen.
+SCREEN_LIBS := -lncursesw
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # clang -target bpf does not look where Debian keeps <asm/types.h>.
@@ -51,10 +53,10 @@ FUZZ_SECONDS ?= 600
 SKELETONS := $(BUILD)/bpf/kvmwarden.skel.h $(BUILD)/bpf/guard.skel.h $(BUILD)/bpf/loop.filter.h
 
 BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev libyaml-dev \
-	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev pkgconf help2man lowdown
+	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev libncurses-dev pkgconf help2man lowdown
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl chromium libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
-	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish iproute2 logrotate
+	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish iproute2 logrotate tmux
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
@@ -148,7 +150,7 @@ $(OTHER): $(wildcard bpf/* daemon/*)
 	$(Q)$(SUBMAKE) BUILD=$(BUILD)/other LAYOUT=-DKW_OTHER_LAYOUT CFLAGS=-O1 $@
 
 $(BUILD)/kvmwarden: $(BUILD)/daemon/main-cli.o $(BUILD)/libkvmwarden.a
-	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) $(KW_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(SCREEN_LIBS)
 
 $(BUILD)/sane/kvmwardend: $(BUILD)/sane/main-daemon.o $(BUILD)/libkvmwarden-sane.a
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)

@@ -36,6 +36,7 @@ int kw_cli_unexpected(const char *command, const char *argument);
 
 /* argv[0] is the subcommand's own name, as in "kvmwarden status"; each returns an exit status. */
 int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_top(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_vms(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_events(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_events_verify(const struct kw_cli *cli, int argc, char **argv);

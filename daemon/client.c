@@ -19,6 +19,7 @@
 
 struct kw_client {
 	int fd;
+	unsigned int seconds; /* that an answer may take */
 	struct kw_inbox in;
 };
 
@@ -44,11 +45,11 @@ static int fail_connect(const char *path, int error, char **reterr)
 	return kw_fail(error, reterr, "cannot connect to %s: %s", path, strerror(-error));
 }
 
-static int fail_talk(int error, char **reterr)
+static int fail_talk(unsigned int seconds, int error, char **reterr)
 {
 	if (error == -EAGAIN)
-		return kw_fail(error, reterr, "kvmwardend did not answer within %d seconds",
-			       ANSWER_SECONDS);
+		return kw_fail(error, reterr, "kvmwardend did not answer within %u seconds",
+			       seconds);
 	if (error == -ECONNRESET || error == -EPIPE)
 		return kw_fail(-ECONNRESET, reterr, "kvmwardend closed the connection");
 	return kw_fail(error, reterr, "cannot talk to kvmwardend: %s", strerror(-error));
@@ -62,7 +63,8 @@ static void set_timeouts(int fd, time_t seconds)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
 
-int kw_client_connect(const char *path, struct kw_client **ret, char **reterr)
+int kw_client_connect_for(const char *path, unsigned int seconds, struct kw_client **ret,
+			  char **reterr)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_free_ struct kw_client *client = NULL;
@@ -77,13 +79,19 @@ int kw_client_connect(const char *path, struct kw_client **ret, char **reterr)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail_connect(path, -errno, reterr);
-	set_timeouts(fd, ANSWER_SECONDS);
+	set_timeouts(fd, seconds);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return fail_connect(path, -errno, reterr);
 	client->fd = TAKE_FD(fd);
+	client->seconds = seconds;
 	client->in.max = REPLY_MAX;
 	*ret = TAKE_PTR(client);
 	return 0;
+}
+
+int kw_client_connect(const char *path, struct kw_client **ret, char **reterr)
+{
+	return kw_client_connect_for(path, ANSWER_SECONDS, ret, reterr);
 }
 
 struct kw_client *kw_client_free(struct kw_client *client)
@@ -104,7 +112,7 @@ void kw_client_wait_for_ever(struct kw_client *client)
 	set_timeouts(client->fd, 0);
 }
 
-static int send_all(int fd, const char *text, size_t len, char **reterr)
+static int send_all(int fd, unsigned int seconds, const char *text, size_t len, char **reterr)
 {
 	ssize_t n;
 
@@ -113,7 +121,7 @@ static int send_all(int fd, const char *text, size_t len, char **reterr)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fail_talk(-errno, reterr);
+			return fail_talk(seconds, -errno, reterr);
 		text += n;
 		len -= n;
 	}
@@ -132,7 +140,7 @@ int kw_client_call(struct kw_client *client, const char *method, json_t *paramet
 	if (!text)
 		return -ENOMEM;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): fail() returns its second argument */
-	return send_all(client->fd, text, strlen(text) + 1, reterr);
+	return send_all(client->fd, client->seconds, text, strlen(text) + 1, reterr);
 }
 
 static int receive(struct kw_client *client, json_t **ret, char **reterr)
@@ -147,9 +155,9 @@ static int receive(struct kw_client *client, json_t **ret, char **reterr)
 		if (r == -EINTR)
 			continue;
 		if (r < 0)
-			return fail_talk(r, reterr);
+			return fail_talk(client->seconds, r, reterr);
 		if (r == 0)
-			return fail_talk(-ECONNRESET, reterr);
+			return fail_talk(client->seconds, -ECONNRESET, reterr);
 	}
 	reply = kw_json_read(text, len, JSON_REJECT_DUPLICATES);
 	if (!json_is_object(reply))

@@ -20,6 +20,9 @@ struct kw_client;
  *   -ENOMEM
  */
 int kw_client_connect(const char *path, struct kw_client **ret, char **reterr);
+/* The same; an answer is waited for so long, instead of half a minute. */
+int kw_client_connect_for(const char *path, unsigned int seconds, struct kw_client **ret,
+			  char **reterr);
 struct kw_client *kw_client_free(struct kw_client *client); /* returns NULL; NULL is fine */
 
 /* Sends a call of io.kvmwarden.Manager; parameters is borrowed and may be NULL. */

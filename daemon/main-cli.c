@@ -17,6 +17,7 @@ struct command {
 static const struct command commands[] = {
 	{"status", "kvmwarden status", kw_cmd_status},
 	{"vms", "kvmwarden vms", kw_cmd_vms},
+	{"top", "kvmwarden top", kw_cmd_top},
 	{"events", "kvmwarden events", kw_cmd_events},
 	{"policy", "kvmwarden policy", kw_cmd_policy},
 	{"allow", "kvmwarden allow", kw_cmd_allow},

@@ -49,6 +49,16 @@ static const struct kw_usage_option status_options[] = {
 	{},
 };
 
+static const struct kw_usage_option top_options[] = {
+	{"interval", 'i', false, "SECONDS", KW_WORDS_NONE, NULL,
+	 "between two looks, 0.1 to 3600 (default 2)"},
+	{"count", 'n', false, "FRAMES", KW_WORDS_NONE, NULL,
+	 "so many, printed one after the other"},
+	{"sort", 's', false, "COLUMN", KW_WORDS_NONE, NULL, "by this column instead of DENIED/S"},
+	{"once", 'o', false, NULL, KW_WORDS_NONE, NULL, "the same as --count 1"},
+	{},
+};
+
 static const struct kw_usage_option events_options[] = {
 	{"follow", 'f', true, NULL, KW_WORDS_NONE, NULL, "and what happens from now on"},
 	{"lines", 'n', true, "COUNT", KW_WORDS_NONE, NULL, "the last so many"},
@@ -186,6 +196,15 @@ const struct kw_usage kw_usages[] = {
 		.name = "vms",
 		.synopsis = "",
 		.title = "the living VMs",
+	},
+	{
+		.program = "kvmwarden",
+		.name = "top",
+		.synopsis = "[--interval SECONDS] [--count FRAMES] [--sort COLUMN] [--once]",
+		.title = "the living VMs and what happens to them, as top(1) shows processes",
+		.text = "On a terminal the key h tells of the keys. Elsewhere frames are printed, "
+			"with --json each as a line.",
+		.options = top_options,
 	},
 	{
 		.program = "kvmwarden",

@@ -73,6 +73,16 @@ line_of() {
 		status --wait -1
 		status --no-such-option
 		vms surplus
+		top surplus
+		top --interval
+		top --interval 0
+		top --interval 0.0001
+		top --interval .5
+		top --interval -1
+		top --interval 3601
+		top --count 0
+		top --count some
+		top --sort denyed/s
 		events surplus
 		events -n some
 		events -n -1
@@ -132,6 +142,8 @@ line_of() {
 	has "did you mean 'status'?"
 	run -64 build/kvmwarden --socket "$socket" events --verdict denny
 	has "did you mean 'deny'?"
+	run -64 build/kvmwarden --socket "$socket" top --sort DENIDE
+	has "did you mean 'DENIED'?"
 	run -64 build/kvmwarden policy explain --type sev-snp --state sealed --op KVM_SET_RGES
 	has "did you mean 'KVM_SET_REGS'?"
 	run -64 build/kvmwarden policy explain --type sev-spn --state sealed --op KVM_SET_REGS
@@ -140,7 +152,7 @@ line_of() {
 
 @test "without a daemon what needs one ends with 69 and says that it is not running" {
 	local line
-	for line in status vms events "events -f" reload "unload --yes" "--json status"; do
+	for line in status vms top "top --once" "--json top" events "events -f" reload "unload --yes" "--json status"; do
 		# shellcheck disable=SC2086 # words
 		run -69 --separate-stderr "${kvmwarden[@]}" $line
 		same "" "$output"
