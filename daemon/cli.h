@@ -47,6 +47,8 @@ int kw_cmd_reload(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_report(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_run(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_unload(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_posture(const struct kw_cli *cli, int argc, char **argv);
+int kw_cmd_fleet(const struct kw_cli *cli, int argc, char **argv);
 int kw_cmd_completion(const struct kw_cli *cli, int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cmd-status.h"
 #include "names.h"
 #include "render.h"
+#include "stamp.h"
 #include "text.h"
 #include "usage.h"
 #include "util.h"
@@ -366,7 +367,8 @@ static void print_pinned(const struct kw_cli *cli)
 			(json_int_t)pinned.counters.seq, "events_lost",
 			(json_int_t)kw_counters_lost(&pinned.counters));
 
-		kw_client_print_json(json);
+		if (json && kw_stamp(json) == 0)
+			kw_client_print_json(json);
 		return;
 	}
 	seconds = (time_t)(pinned.mark.attached_ns / 1000000000);
@@ -399,6 +401,8 @@ int kw_cmd_status(const struct kw_cli *cli, int argc, char **argv)
 		print_pinned(cli);
 		return r;
 	}
+	if (cli->json && kw_stamp(status) < 0)
+		return KW_EXIT_OS;
 	r = cli->json ? kw_client_print_json(status) : print_page(status);
 	if (r != KW_EXIT_OK)
 		return r;

@@ -26,6 +26,8 @@ static const struct command commands[] = {
 	{"report", "kvmwarden report", kw_cmd_report},
 	{"run", "kvmwarden run", kw_cmd_run},
 	{"unload", "kvmwarden unload", kw_cmd_unload},
+	{"posture", "kvmwarden posture", kw_cmd_posture},
+	{"fleet", "kvmwarden fleet", kw_cmd_fleet},
 	{"completion", "kvmwarden completion", kw_cmd_completion},
 };
 

@@ -127,7 +127,7 @@ static void bash_function(const char *program, FILE *out)
 		fputs("\t\t*)\n"
 		      "\t\t\tcase $command in\n"
 		      "\t\t\t'') command=${COMP_WORDS[i]} ;;\n"
-		      "\t\t\tpolicy) command+=\" ${COMP_WORDS[i]}\" ;;\n"
+		      "\t\t\tpolicy | fleet) command+=\" ${COMP_WORDS[i]}\" ;;\n"
 		      "\t\t\tevents) [ \"${COMP_WORDS[i]}\" != verify ] || command='events verify' "
 		      ";;\n"
 		      "\t\t\tesac\n"

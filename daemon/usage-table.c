@@ -150,6 +150,12 @@ static const struct kw_usage_option doctor_options[] = {
 	{},
 };
 
+static const struct kw_usage_option posture_options[] = {
+	{"threshold", 't', false, "SCORE", KW_WORDS_NONE, NULL,
+	 "exit status 1 below it, instead of where the daemon does not enforce"},
+	{},
+};
+
 static const struct kw_usage_option run_options[] = {
 	{"policy-set", 'p', false, "DIR", KW_WORDS_DIRECTORY, NULL,
 	 "the policies of DIR, for this VMM, in the place of those in force"},
@@ -343,6 +349,35 @@ const struct kw_usage kw_usages[] = {
 			"not be read, "
 			"65: the policies are broken, or EVENTS cannot be read.",
 		.options = simulate_options,
+		.arguments = KW_WORDS_FILE,
+	},
+	{
+		.program = "kvmwarden",
+		.name = "posture",
+		.synopsis = "[--threshold SCORE]",
+		.title = "how well this host guards its VMs, with a score, and how to better it",
+		.text = "Facts of the host and of the daemon, then each VM with what its VMM has "
+			"done for itself. A fact "
+			"that cannot be known counts as a bad one. Works without a daemon, too.",
+		.options = posture_options,
+	},
+	{
+		.program = "kvmwarden",
+		.name = "fleet",
+		.synopsis = "report FILE...",
+		.title = "many hosts at once",
+	},
+	{
+		.program = "kvmwarden",
+		.name = "fleet report",
+		.synopsis = "FILE...",
+		.title = "what many hosts exported, in one table, the worst first",
+		.text = "FILE has what 'kvmwarden --json status' or 'kvmwarden --json posture' "
+			"printed on one host or, one "
+			"after the other, on many; - is standard input. Of a host the latest "
+			"counts.\n"
+			"Exit status 1: a host does not enforce, 65: a file is broken; what could "
+			"be read is shown.",
 		.arguments = KW_WORDS_FILE,
 	},
 	{

@@ -27,7 +27,7 @@ commands() {
 		# shellcheck disable=SC2086 # words
 		run -64 --separate-stderr build/kvmwarden --socket "$work/none" $command --nonsense
 		has "--nonsense" "$stderr"
-	done < <(commands | grep -vx 'policy\|completion')
+	done < <(commands | grep -vx 'policy\|fleet\|completion')
 }
 
 @test "help takes a command, as --help does" {
