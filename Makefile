@@ -56,7 +56,7 @@ BUILD_PACKAGES := gcc make clang libc6-dev libbpf-dev bpftool libsystemd-dev lib
 	libjansson-dev nettle-dev libseccomp-dev libcap-ng-dev libncurses-dev pkgconf help2man lowdown
 TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl chromium libyaml-pp-perl qemu-system-x86 busybox-static cpio \
 	kmod xz-utils zstd crun runc bpftrace systemd man-db git dpkg-dev debhelper lintian \
-	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish iproute2 logrotate tmux
+	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish iproute2 logrotate tmux curl
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
 .PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
@@ -315,7 +315,7 @@ $(COMPLETIONS): $(BUILD)/kvmwarden
 # --- install ----------------------------------------------------------------
 
 UNITS := $(addprefix systemd/,kvmwardend.service kvmwarden-gate.service kvmwarden-gate.target)
-UNIT_EXAMPLES := $(addprefix systemd/,seccomp.conf libvirt-gate.conf vmm@.service)
+UNIT_EXAMPLES := $(addprefix systemd/,seccomp.conf libvirt-gate.conf metrics.conf vmm@.service)
 # Of the systemd that it is built for: the unit says what that one understands.
 SYSTEMD_VERSION = $(shell pkg-config --modversion libsystemd 2>/dev/null | grep -o '^[0-9]*' || echo 0)
 
@@ -337,6 +337,7 @@ install: $(BUILD)/kvmwardend $(BUILD)/kvmwarden $(MAN) $(COMPLETIONS)
 	install -D -m 0644 systemd/kvmwarden.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/kvmwarden.catalog
 	install -D -m 0644 systemd/kvmwarden.conf $(DESTDIR)$(PREFIX)/lib/kvmwarden/kvmwarden.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden systemd/kvmwarden.logrotate
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/monitoring docs/monitoring/kvmwarden.rules.yml docs/monitoring/kvmwarden-dashboard.json
 	[ $(SYSTEMD_VERSION) -lt 253 ] || install -D -m 0644 systemd/notify-reload.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/kvmwardend.service.d/notify-reload.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kvmwarden/systemd $(UNIT_EXAMPLES)

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "cli.h"
+#include "config-metrics.h"
 #include "config-sinks.h"
 #include "trusted.h"
 #include "util.h"
@@ -134,6 +135,7 @@ int kw_config_parse(const char *file, const char *text, size_t size, struct kw_o
 		{"confine", false, read_confine},
 		{"events", false, kw_config_read_events},
 		{"sinks", false, kw_config_read_sinks},
+		{"metrics", false, kw_config_read_metrics},
 	};
 
 	return kw_yaml_read(file, text, size, "configuration", keys, KW_ARRAY_SIZE(keys), options,

@@ -192,6 +192,8 @@ void kw_confine_places(const struct kw_confine_wish *wish, struct kw_places *ret
 		add_events(&list, wish->events, wish->rotates);
 	for (size_t i = 0; i < wish->sink_count; i++)
 		add_sink(&list, &wish->sinks[i]);
+	if (wish->metrics && wish->metrics[0] == '/')
+		add_own(&list, wish->metrics, LANDLOCK_ACCESS_FS_REMOVE_FILE);
 	if (wish->pin) {
 		add_copy(&list, KW_PINS,
 			 LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |

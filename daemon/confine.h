@@ -34,6 +34,7 @@ struct kw_confine_wish {
 	bool rotates; /* it is moved away by us */
 	const struct kw_sink_wish *sinks;
 	size_t sink_count;
+	const char *metrics; /* a socket's path, or a port; or NULL */
 	const char *token; /* file of the token, or NULL; it was read before the last stage */
 	const char *const *policy_dirs; /* NULL-terminated */
 	const struct kw_policy_set *policies; /* in force; NULL: not known yet */

@@ -19,6 +19,7 @@ static struct kw_confine_wish wish_of(const struct kw_daemon *d)
 		.rotates = kw_rotates(&options->rotation),
 		.sinks = options->sinks,
 		.sink_count = options->sink_count,
+		.metrics = options->metrics,
 		.token = options->seal,
 		.policy_dirs = (const char *const *)options->policy_dirs ?: kw_policy_default_dirs,
 		.policies = rules ? &rules->set : NULL,

@@ -82,10 +82,21 @@ static int count_vm(void *userdata, const struct kw_vm *vm)
 {
 	struct kw_status *status = userdata;
 
+	bool es = vm->type == KW_TYPE_DEFAULT && (vm->flags & KW_VM_ES);
+	unsigned int type = es ? KW_TYPE_LEGACY_SEV_ES : vm->type;
+
 	status->vms++;
+	if (type < _KW_TYPE_MAX)
+		status->vms_by[type]
+			      [vm->flags & KW_VM_SEALED ? KW_STATE_SEALED : KW_STATE_BUILDING]++;
 	status->vms_unknown += vm->type == KW_TYPE_UNKNOWN;
 	status->vms_unsupervised += !(vm->flags & KW_VM_SUPERVISED);
 	return 0;
+}
+
+int kw_daemon_status_vms(struct kw_daemon *d, struct kw_status *status)
+{
+	return kw_backend_each_vm(d->choice.backend, count_vm, status);
 }
 
 static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
@@ -100,7 +111,7 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 	/* Zeros in the place of counts would be a status, and not the one there is. */
 	r = kw_daemon_status(d, &status);
 	if (r == 0)
-		r = kw_backend_each_vm(d->choice.backend, count_vm, &status);
+		r = kw_daemon_status_vms(d, &status);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot read the counters: %s", strerror(-r));
 	if (status.enforcement == KW_SUPERVISING && status.vms_unsupervised &&

@@ -38,6 +38,7 @@ static void hand_on(struct kw_daemon *d)
 		fprintf(stderr, "kvmwardend: out of memory: an event was not written\n");
 		return;
 	}
+	kw_metrics_count_kind(d->metrics, d->line_kind);
 	kw_daemon_hand_on(d);
 }
 
@@ -72,6 +73,7 @@ static void on_event(void *userdata, const struct kw_event *event)
 	kw_render_event(&d->line, event, kw_daemon_rules(d, event->generation), &d->host);
 	d->line_kind = event->kind; /* the kernel's come first among all kinds */
 	d->line_verdict = event->verdict;
+	kw_daemon_count(d, event);
 	hand_on(d);
 }
 

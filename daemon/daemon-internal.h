@@ -10,6 +10,7 @@
 #include "daemon.h"
 #include "handover.h"
 #include "manager.h"
+#include "metrics.h"
 #include "render.h"
 #include "seal.h"
 #include "sink.h"
@@ -34,6 +35,9 @@ struct kw_daemon {
 	struct kw_trail *trail; /* or NULL: none is wanted */
 	struct kw_sink **sinks;
 	size_t sink_count;
+	struct kw_metrics *metrics; /* or NULL */
+	struct kw_metrics_server *metrics_server;
+	int statm; /* /proc/self/statm, or -1 */
 
 	struct kw_ruleset *first; /* until it is in force */
 	uint64_t generation; /* in force; 0: none yet */
@@ -127,6 +131,13 @@ void kw_daemon_reopen_sinks(struct kw_daemon *d);
 /* Every other second: moves files away that are due, and tries again what could not be sent. */
 void kw_daemon_tend_sinks(struct kw_daemon *d);
 
+/* daemon-metrics.c: what is counted for Prometheus, if somebody wants that. */
+
+/* An exit status, having said what is wrong. */
+int kw_daemon_open_metrics(struct kw_daemon *d);
+void kw_daemon_close_metrics(struct kw_daemon *d);
+void kw_daemon_count(struct kw_daemon *d, const struct kw_event *event);
+
 /* daemon-events.c */
 
 void kw_daemon_host_init(struct kw_daemon *d);
@@ -204,5 +215,7 @@ void kw_daemon_forget_state(struct kw_daemon *d);
 extern const struct kw_manager_ops kw_daemon_ops; /* userdata: struct kw_daemon */
 /* On failure all but the statistics is there. */
 int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret);
+/* Counts the VMs, which takes a walk over all of them. */
+int kw_daemon_status_vms(struct kw_daemon *d, struct kw_status *status);
 
 #endif

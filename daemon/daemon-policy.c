@@ -157,6 +157,7 @@ int kw_daemon_reload(struct kw_daemon *d, char **reterr)
 
 	kw_daemon_notify_reloading();
 	r = reload(d, reterr);
+	kw_metrics_count_reload(d->metrics, r == 0, kw_clock_ns(CLOCK_REALTIME));
 	kw_daemon_notify_ready(d);
 	return r;
 }

@@ -95,7 +95,7 @@ static int refuse_policies(int error, struct kw_diag *diag)
 
 int kw_daemon_check(const struct kw_options *options)
 {
-	struct kw_daemon d = {.options = options, .pins_lock = -1};
+	struct kw_daemon d = {.options = options, .pins_lock = -1, .statm = -1};
 	struct kw_diag diag = {};
 	int r;
 
@@ -140,7 +140,8 @@ static int prepare(struct kw_daemon *d)
 	}
 	if (r < 0)
 		return complain_of("cannot listen on", options->socket, r);
-	return kw_daemon_open_sinks(d);
+	r = kw_daemon_open_sinks(d);
+	return r == KW_EXIT_OK ? kw_daemon_open_metrics(d) : r;
 }
 
 static int start(struct kw_daemon *d)
@@ -404,6 +405,7 @@ int kw_daemon_run(const struct kw_options *options)
 	kw_token_wipe(&d.token);
 	kw_daemon_end_supervision(&d);
 	kw_manager_free(d.manager);
+	kw_daemon_close_metrics(&d);
 	kw_daemon_close_sinks(&d);
 	kw_choice_done(&d.choice);
 	kw_handover_done(&d.handover);

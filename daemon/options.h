@@ -27,6 +27,7 @@ struct kw_options {
 	enum kw_sync sync; /* of it */
 	struct kw_sink_wish *sinks; /* owned */
 	size_t sink_count;
+	const char *metrics; /* where they are served: a path or a loopback port; NULL: nowhere */
 	const char *config; /* the file that was read, or NULL */
 	bool check; /* only say whether configuration and policies are good */
 	char **kept; /* strings of the configuration: kw_options_keep() */

@@ -90,6 +90,7 @@ struct kw_status {
 	bool proved[_KW_ENTRY_MAX];
 	bool compat_absent; /* the kernel has no 32-bit entry */
 	uint64_t vms;
+	uint64_t vms_by[_KW_TYPE_MAX][_KW_STATE_MAX];
 	uint64_t vms_unknown; /* of a type this version does not know: all policies apply */
 	struct kw_counters counters;
 	struct kw_stats stats; /* summed over the CPUs */

@@ -231,7 +231,10 @@ newer_systemd() {
 		usr/share/fish/vendor_completions.d/kvmwarden.fish
 		usr/share/fish/vendor_completions.d/kvmwardend.fish
 		usr/share/kvmwarden/kvmwarden.logrotate
+		usr/share/kvmwarden/monitoring/kvmwarden-dashboard.json
+		usr/share/kvmwarden/monitoring/kvmwarden.rules.yml
 		usr/share/kvmwarden/systemd/libvirt-gate.conf
+		usr/share/kvmwarden/systemd/metrics.conf
 		usr/share/kvmwarden/systemd/seccomp.conf
 		usr/share/kvmwarden/systemd/vmm@.service
 		usr/share/man/man1/kvmwarden.1

@@ -37,7 +37,8 @@ static void takes_everything(void **state)
 		"    keep-denials: 16M\n"
 		"  - {to: syslog}\n"
 		"  - {to: 'file:/f', format: ocsf, rotate-size: 1M, name: two, sync: always}\n"
-		"  - {to: 'socket:/run/x', format: ecs}\n";
+		"  - {to: 'socket:/run/x', format: ecs}\n"
+		"metrics: {listen: '[::1]:9567'}\n";
 	struct kw_options o;
 	struct kw_diag diag = {};
 
@@ -60,6 +61,7 @@ static void takes_everything(void **state)
 	assert_int_equal(o.rotation.keep, 3);
 	assert_int_equal(o.sync, KW_SYNC_DENIALS);
 	assert_int_equal(o.sink_count, 4);
+	assert_string_equal(o.metrics, "[::1]:9567");
 	assert_string_equal(o.sinks[0].name, "journal");
 	assert_int_equal(o.sinks[0].verdicts, 1 << KW_DENY | 1 << KW_KILL);
 	assert_int_equal(o.sinks[0].events, 1 << kw_kind_from_name("ioctl"));
@@ -108,6 +110,9 @@ static const struct {
 	{"sinks:\n  - to: syslog\n  - to: syslog\n", 3, 5, "already", NULL},
 	{"sinks: [{to: 'socket:/s', keep-denials: 1M}]\n", 1, 41, "nothing is kept", NULL},
 	{"sinks: [{to: syslog, keep-denials: 1}]\n", 1, 36, "from 64K", NULL},
+	{"metrics: {}\n", 1, 10, "listen", NULL},
+	{"metrics: {listen: '0.0.0.0:9567'}\n", 1, 19, "127.0.0.1:PORT", NULL},
+	{"metrics: {listen: metrics}\n", 1, 19, "a path from the root", NULL},
 };
 
 static void refuses_by_place(void **state)
