@@ -11,14 +11,13 @@
 /* In bytes; 0: not known. Opened before the daemon could not any more. */
 static uint64_t resident(const struct kw_daemon *d)
 {
-	unsigned long long size, pages;
-	char text[64];
+	char text[64], *size;
 	ssize_t n = pread(d->statm, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%llu %llu", &size, &pages) != 2)
-		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	/* "SIZE RESIDENT ...", in pages. */
+	size = strchr(text, ' ');
+	return size ? strtoull(size, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static int make_page(void *userdata, char **ret, size_t *ret_len)

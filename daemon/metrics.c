@@ -22,21 +22,24 @@ struct kw_metrics *kw_metrics_free(struct kw_metrics *metrics)
 	return NULL;
 }
 
-/* FNV-1a. */
-static uint32_t mix(uint32_t hash, const void *data, size_t len)
+/* FNV-1a, of numbers instead of bytes. */
+static uint32_t mix(uint32_t hash, uint32_t number)
 {
-	const unsigned char *p = data;
-
-	while (len--)
-		hash = (hash ^ *p++) * 16777619;
-	return hash;
+	return (hash ^ number) * 16777619;
 }
 
 static uint32_t hash_of(const struct kw_series *key)
 {
-	const uint16_t numbers[] = {key->verdict, key->operation, key->vm_type, key->backend};
+	uint32_t hash = 2166136261;
+	const char *c;
 
-	return mix(mix(2166136261, numbers, sizeof(numbers)), key->policy, strlen(key->policy));
+	hash = mix(hash, key->verdict);
+	hash = mix(hash, key->operation);
+	hash = mix(hash, key->vm_type);
+	hash = mix(hash, key->backend);
+	for (c = key->policy; *c; c++)
+		hash = mix(hash, (unsigned char)*c);
+	return hash;
 }
 
 static bool is_same(const struct kw_series *a, const struct kw_series *b)

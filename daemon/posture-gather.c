@@ -71,7 +71,7 @@ static int read_mode(const char *root, const char *name)
 /* UEFI, "Global Defined Variables": four bytes of attributes, then a byte of value. */
 static int read_secure_boot(const char *root)
 {
-	char value[8];
+	char value[8] = "";
 
 	if (read_file(root,
 		      "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
@@ -103,7 +103,7 @@ static int status_field(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);
 
-	return at ? atoi(at + strlen(name)) : -1;
+	return at ? (int)strtol(at + strlen(name), NULL, 10) : -1;
 }
 
 void kw_posture_look_at(const char *root, long pid, const char *exe, struct kw_posture_vmm *ret)
