@@ -37,8 +37,10 @@ int kw_daemon_open_sinks(struct kw_daemon *d)
 	if (r != KW_EXIT_OK)
 		return r;
 	d->sinks = calloc(options->sink_count ?: 1, sizeof(struct kw_sink *));
-	if (!d->sinks)
+	if (!d->sinks) {
+		fputs("kvmwardend: out of memory\n", stderr);
 		return KW_EXIT_OS;
+	}
 	for (size_t i = 0; i < options->sink_count; i++) {
 		const struct kw_sink_wish *wish = &options->sinks[i];
 		_cleanup_free_ char *why = NULL;

@@ -195,8 +195,10 @@ static int read_command_line(int argc, char **argv, struct kw_options *options)
 		r = kw_options_take(options, (enum kw_option)option, optarg, &sentence);
 		if (r == -EINVAL)
 			return usage(sentence ?: "out of memory");
-		if (r < 0)
+		if (r < 0) {
+			fputs("kvmwardend: out of memory\n", stderr);
 			return KW_EXIT_OS;
+		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "kvmwardend: unexpected argument '%s'; see kvmwardend --help\n",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # helper.bash has the variables; tests are processes
+# shellcheck disable=SC2013,SC2016,SC2030,SC2031,SC2034,SC2154 # helper.bash has the variables; tests are processes
 # Metrics, as Prometheus sees them.
 
 load helper
@@ -162,7 +162,7 @@ unpack_prometheus() {
 	} | grep -v '^label_values' | grep -o 'kvmwarden_[a-z_]*' | sort -u >"$work/asked"
 	[ "$(wc -l <"$work/asked")" -gt 12 ]
 	while read -r name; do
-		grep -q "^$name[{ ]" "$work/page" || { echo "nothing is called $name"; return 1; }
+		grep -q "^${name}[{ ]" "$work/page" || { echo "nothing is called $name"; return 1; }
 	done <"$work/asked"
 	# And docs/metrics.md lists each family that the page has.
 	same "$(sed -n 's/^# TYPE \(kvmwarden_[a-z_]*\) .*/\1/p' "$work/page" | sort)" \
