@@ -55,3 +55,18 @@ every_test() { needs_kvm; }
 	same "KVM_SET_REGS KVM_SET_REGS" "$(jq -r 'select(.event == "ioctl").operation' "$events".1 "$events" | xargs)"
 	run -0 "${kvmwarden[@]}" events verify "$events".1 "$events"
 }
+
+@test "a million events to file, journal and socket: what is lost and what is written are all there was" {
+	rule watcher KVM_SET_REGS audit
+	run -0 tests/host/flood "$work" "$vmm" 1000000
+	echo "# note: $(jq -rc '[.counters.events, .lost["ring-full"]], (.sinks[] | [.name, .written, .lost, .missed])' <<<"$output" | xargs)" >&3
+	same 0 "$(jq '.counters.events - ([.lost | to_entries[] | .value | numbers] | add) - (.sinks[] | select(.name == "second").produced)' <<<"$output")"
+	same true "$(jq '.counters.events > 1000000' <<<"$output")"
+	same "0 0 0" "$(jq -r '[.sinks[] | .produced + .recalled - .written - .lost - .waiting - .spooled] | join(" ")' <<<"$output")"
+	# Who does not read misses what he does not read, and nobody else does.
+	same true "$(jq '.sinks[] | select(.name == "followers").missed > 0' <<<"$output")"
+	same 0 "$(jq '.sinks[] | select(.name == "second").lost' <<<"$output")"
+	# With the one that the daemon ended with.
+	same "$(jq '.sinks[] | select(.name == "second").written + 1' <<<"$output")" "$(wc -l <"$work/second.jsonl")"
+	run -0 "${kvmwarden[@]}" events verify "$work/trail.jsonl"
+}
