@@ -59,7 +59,7 @@ TEST_PACKAGES := $(BUILD_PACKAGES) libclang-rt-dev libcmocka-dev bats jq perl ch
 	mmdebstrap debian-archive-keyring e2fsprogs python3-jsonschema zsh fish iproute2 logrotate tmux curl
 LINT_PACKAGES := $(BUILD_PACKAGES) clang-format clang-tidy shellcheck
 
-.PHONY: all help run demo bench check check-unit check-host check-guest check-long fuzz lint format \
+.PHONY: all help run demo bench check check-unit check-host check-guest check-long unit-tests fuzz lint format \
 	deps deps-build deps-test deps-lint clean install deb deb-tree package-packages man
 .DELETE_ON_ERROR:
 .SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o) $(SKELETONS:.skel.h=.object.h)
@@ -243,6 +243,8 @@ check check-unit check-host check-guest check-long: deps-test
 	$(Q)$(SUBMAKE) all $(UNIT_TESTS) $(if $(filter check check-guest check-long,$@),$(OTHER)) \
 		$(if $(filter check check-long,$@),$(FUZZERS) $(FUZZERS:=.dict) $(BUILD)/sane/kvmwardend)
 	$(Q)tests/run $(@:check-%=%)
+
+unit-tests: $(UNIT_TESTS)
 
 fuzz: deps-test
 	$(Q)$(SUBMAKE) $(FUZZERS) $(FUZZERS:=.dict)
