@@ -158,6 +158,10 @@ static int report(const struct kw_cli *cli, int argc, char **argv)
 
 		r = one < 0 ? one : r;
 	}
+	if (r == 0 && fleet.count == 0) {
+		fputs("kvmwarden fleet report: there is no export in that\n", stderr);
+		return KW_EXIT_DATA;
+	}
 	kw_fleet_conclude(&fleet);
 	status = r == -ENOMEM ? KW_EXIT_OS : cli->json ? print_json(&fleet) : print_table(&fleet);
 	if (status == KW_EXIT_OK && r < 0)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What exports say, whose is the latest, and who differs. */
+#define _GNU_SOURCE 1
 #include "fleet.h"
 
 #include <errno.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "text.h"
 #include "util.h"
@@ -95,6 +97,15 @@ static void read_export(json_t *export, struct kw_fleet_host *ret)
 		count_vms(json_object_get(export, "vms"), ret);
 }
 
+/* As kw_stamp() writes it: these sort as text. */
+static bool is_time(const char *text)
+{
+	struct tm tm;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+	return end && *end == '\0';
+}
+
 static const char *fault_of(json_t *export)
 {
 	if (!json_is_object(export))
@@ -102,7 +113,7 @@ static const char *fault_of(json_t *export)
 	if (!is_posture(export) && !*kw_text_member(export, "enforcement"))
 		return "it is neither of 'kvmwarden --json status' nor of 'kvmwarden --json "
 		       "posture'";
-	if (!*kw_text_member(export, "host") || !*kw_text_member(export, "time"))
+	if (!*kw_text_member(export, "host") || !is_time(kw_text_member(export, "time")))
 		return "it does not say of which host, and when";
 	return NULL;
 }

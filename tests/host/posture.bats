@@ -78,6 +78,8 @@ load helper
 	has "1 hosts, 0 do not enforce"
 	run -65 --separate-stderr "${kvmwarden[@]}" fleet report <(echo '{}')
 	has "neither of 'kvmwarden --json status' nor" "$stderr"
+	run -65 "${kvmwarden[@]}" fleet report /dev/null
+	has "no export"
 	run -64 "${kvmwarden[@]}" fleet report
 	run -64 "${kvmwarden[@]}" fleet
 }

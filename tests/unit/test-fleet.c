@@ -103,6 +103,9 @@ static void test_faults(void **state)
 	assert_int_equal(kw_fleet_add(&fleet, json_pack("{s:s}", "enforcement", "enforcing"), &why),
 			 -EINVAL);
 	assert_string_equal(why, "it does not say of which host, and when");
+	assert_int_equal(kw_fleet_add(&fleet, status("a", "2026-01-01 00:00", "enforcing", "p"),
+				      &why),
+			 -EINVAL);
 	assert_int_equal(fleet.count, 0);
 	kw_fleet_conclude(&fleet);
 	kw_fleet_done(&fleet);
