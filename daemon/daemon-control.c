@@ -96,7 +96,26 @@ static int count_vm(void *userdata, const struct kw_vm *vm)
 
 int kw_daemon_status_vms(struct kw_daemon *d, struct kw_status *status)
 {
-	return kw_backend_each_vm(d->choice.backend, count_vm, status);
+	int r;
+
+	r = kw_backend_each_vm(d->choice.backend, count_vm, status);
+	if (r < 0)
+		return r;
+	if (status->enforcement == KW_SUPERVISING && status->vms_unsupervised &&
+	    kw_ruleset_denies(status->rules)) {
+		status->enforcement = KW_AUDITING;
+		status->reason =
+			"policies in force say deny, and there are VMs that were not started "
+			"by 'kvmwarden run': nothing is refused to them";
+	}
+	if (status->enforcement == KW_SUPERVISING && status->supervision.outdated) {
+		status->enforcement = KW_AUDITING;
+		status->reason =
+			"policies name operations that the filters of VMMs which run since "
+			"before do "
+			"not ask about: those have to be started anew";
+	}
+	return 0;
 }
 
 static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
@@ -114,19 +133,6 @@ static int answer_status(void *userdata, struct kw_json *reply, char **reterr)
 		r = kw_daemon_status_vms(d, &status);
 	if (r < 0)
 		return kw_fail(r, reterr, "cannot read the counters: %s", strerror(-r));
-	if (status.enforcement == KW_SUPERVISING && status.vms_unsupervised &&
-	    kw_ruleset_denies(status.rules)) {
-		status.enforcement = KW_AUDITING;
-		status.reason =
-			"policies in force say deny, and there are VMs that were not started "
-			"by 'kvmwarden run': nothing is refused to them";
-	}
-	if (status.enforcement == KW_SUPERVISING && status.supervision.outdated) {
-		status.enforcement = KW_AUDITING;
-		status.reason = "policies name operations that the filters of VMMs which run since "
-				"before do "
-				"not ask about: those have to be started anew";
-	}
 	cpus = kw_backend_stats_by_cpu(d->choice.backend, &stats);
 	if (cpus > 0)
 		lost = calloc(cpus, sizeof(*lost));

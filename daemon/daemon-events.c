@@ -68,12 +68,13 @@ static void flush(struct kw_daemon *d)
 static void on_event(void *userdata, const struct kw_event *event)
 {
 	struct kw_daemon *d = userdata;
+	const struct kw_ruleset *rules = kw_daemon_rules(d, event->generation);
 
 	kw_json_reset(&d->line);
-	kw_render_event(&d->line, event, kw_daemon_rules(d, event->generation), &d->host);
+	kw_render_event(&d->line, event, rules, &d->host);
 	d->line_kind = event->kind; /* the kernel's come first among all kinds */
 	d->line_verdict = event->verdict;
-	kw_daemon_count(d, event);
+	kw_daemon_count(d, event, rules);
 	hand_on(d);
 }
 

@@ -136,7 +136,9 @@ void kw_daemon_tend_sinks(struct kw_daemon *d);
 /* An exit status, having said what is wrong. */
 int kw_daemon_open_metrics(struct kw_daemon *d);
 void kw_daemon_close_metrics(struct kw_daemon *d);
-void kw_daemon_count(struct kw_daemon *d, const struct kw_event *event);
+/* rules: of the event's generation, or NULL. */
+void kw_daemon_count(struct kw_daemon *d, const struct kw_event *event,
+		     const struct kw_ruleset *rules);
 
 /* daemon-events.c */
 
@@ -215,7 +217,7 @@ void kw_daemon_forget_state(struct kw_daemon *d);
 extern const struct kw_manager_ops kw_daemon_ops; /* userdata: struct kw_daemon */
 /* On failure all but the statistics is there. */
 int kw_daemon_status(struct kw_daemon *d, struct kw_status *ret);
-/* Counts the VMs, which takes a walk over all of them. */
+/* Counts the VMs, which takes a walk over all of them, and judges what goes on among them. */
 int kw_daemon_status_vms(struct kw_daemon *d, struct kw_status *status);
 
 #endif

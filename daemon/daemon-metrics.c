@@ -83,15 +83,14 @@ void kw_daemon_close_metrics(struct kw_daemon *d)
 		close(d->statm);
 }
 
-void kw_daemon_count(struct kw_daemon *d, const struct kw_event *event)
+void kw_daemon_count(struct kw_daemon *d, const struct kw_event *event,
+		     const struct kw_ruleset *rules)
 {
-	const struct kw_ruleset *rules;
 	const struct kw_policy *policy;
 
 	/* What somebody tried on our programs is no operation of KVM. */
 	if (!d->metrics || event->kind == KW_EVENT_TAMPERING)
 		return;
-	rules = kw_daemon_rules(d, event->generation);
 	policy = rules ? kw_ruleset_policy(rules, event->policy) : NULL;
 	if (kw_metrics_count(d->metrics, event, policy ? policy->name : NULL))
 		fprintf(stderr,

@@ -15,7 +15,7 @@ struct kw_metrics {
 	uint64_t others[_KW_VERDICT_MAX]; /* events that found no series */
 	uint64_t kinds[KW_METRICS_KINDS_MAX];
 	uint64_t reloads[2]; /* refused, taken */
-	uint64_t reloaded_ns[2]; /* CLOCK_REALTIME of the last one, 0: none */
+	uint64_t reloaded_ns; /* CLOCK_REALTIME of the last one, 0: none */
 	bool last_taken;
 };
 

@@ -201,7 +201,6 @@ static void render_policies(FILE *out, const struct kw_metrics_page *page)
 {
 	const struct kw_metrics *m = page->metrics;
 	const struct kw_ruleset *rules = page->status->rules;
-	uint64_t last = m->reloaded_ns[m->last_taken];
 
 	gauge(out, "policy_generation", "Generation of the policies in force.",
 	      rules ? rules->generation : 0);
@@ -210,8 +209,9 @@ static void render_policies(FILE *out, const struct kw_metrics_page *page)
 	labelled(out, "reloads_total", "result", "taken", m->reloads[true]);
 	labelled(out, "reloads_total", "result", "refused", m->reloads[false]);
 	gauge(out, "last_reload_successful",
-	      "Whether the last reload was taken; 1 if there was none.", !last || m->last_taken);
-	timestamp(out, "last_reload_timestamp_seconds", "When policies were reloaded last.", last);
+	      "Whether the last reload was taken; 1 if there was none.", !m->reloaded_ns || m->last_taken);
+	timestamp(out, "last_reload_timestamp_seconds", "When policies were reloaded last.",
+		  m->reloaded_ns);
 }
 
 static void render_enforcement(FILE *out, const struct kw_status *status)

@@ -114,6 +114,6 @@ void kw_metrics_count_reload(struct kw_metrics *metrics, bool taken, uint64_t re
 	if (!metrics)
 		return;
 	metrics->reloads[taken]++;
-	metrics->reloaded_ns[taken] = realtime_ns;
+	metrics->reloaded_ns = realtime_ns;
 	metrics->last_taken = taken;
 }
