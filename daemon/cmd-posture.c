@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "client.h"
 #include "posture.h"
+#include "render.h"
 #include "stamp.h"
 #include "text.h"
 #include "usage.h"
@@ -18,13 +19,6 @@ static json_t *ask(const struct kw_cli *cli, const char *method, char **ret_why)
 	json_t *reply = NULL;
 
 	return kw_client_ask(cli->socket, method, NULL, &reply, ret_why) == 0 ? reply : NULL;
-}
-
-static bool enforces(json_t *status)
-{
-	const char *enforcement = status ? kw_text_member(status, "enforcement") : "";
-
-	return kw_streq(enforcement, "enforcing") || kw_streq(enforcement, "supervising");
 }
 
 static void look_at(json_t *vm, struct kw_posture_vmm *ret)
@@ -203,6 +197,8 @@ int kw_cmd_posture(const struct kw_cli *cli, int argc, char **argv)
 	r = cli->json ? print_json(&posture, status, vms) : print_page(&posture, vms);
 	if (r != KW_EXIT_OK)
 		return r;
-	return (compare ? posture.score >= threshold : enforces(status)) ? KW_EXIT_OK
-									 : KW_EXIT_FINDING;
+	return (compare ? posture.score >= threshold
+			: kw_enforces(kw_text_member(status, "enforcement")))
+		       ? KW_EXIT_OK
+		       : KW_EXIT_FINDING;
 }

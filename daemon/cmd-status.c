@@ -22,9 +22,7 @@ KW_DEFINE_CLEANUP(json_t, json_decref)
 
 static bool is_enforcing(json_t *status)
 {
-	const char *enforcement = kw_text_member(status, "enforcement");
-
-	return kw_streq(enforcement, "enforcing") || kw_streq(enforcement, "supervising");
+	return kw_enforces(kw_text_member(status, "enforcement"));
 }
 
 static bool is_auditing(json_t *status)

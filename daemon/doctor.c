@@ -46,7 +46,7 @@ struct row {
 static void add_row(struct kw_checks *checks, const struct kw_kernel_facts *facts,
 		    const struct row *row)
 {
-	enum kw_fact fact = *(const enum kw_fact *)((const char *)facts + row->fact);
+	enum kw_truth fact = *(const enum kw_truth *)((const char *)facts + row->fact);
 
 	switch (fact) {
 	case KW_FACT_YES:

@@ -9,13 +9,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "render.h"
 #include "text.h"
 #include "util.h"
 
 bool kw_fleet_enforces(const struct kw_fleet_host *host)
 {
-	return kw_streq(host->enforcement, "enforcing") ||
-	       kw_streq(host->enforcement, "supervising");
+	return kw_enforces(host->enforcement);
 }
 
 static int64_t number(json_t *object, const char *key)

@@ -15,7 +15,7 @@
 #define LSM_ID_BPF 109
 #define LSM_IDS_MAX 64
 
-enum kw_fact kw_ask_bpf_lsm(void)
+enum kw_truth kw_ask_bpf_lsm(void)
 {
 	uint64_t ids[LSM_IDS_MAX];
 	uint32_t size = sizeof(ids);
@@ -30,7 +30,7 @@ enum kw_fact kw_ask_bpf_lsm(void)
 	return KW_FACT_NO;
 }
 
-enum kw_fact kw_ask_landlock(uint32_t *ret_version)
+enum kw_truth kw_ask_landlock(uint32_t *ret_version)
 {
 	long version =
 		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -44,7 +44,7 @@ enum kw_fact kw_ask_landlock(uint32_t *ret_version)
 }
 
 /* A child calls getpid(2) by int 0x80; a kernel without that entry answers with SIGSEGV. */
-enum kw_fact kw_ask_compat_entry(void)
+enum kw_truth kw_ask_compat_entry(void)
 {
 #ifdef __x86_64__
 	const struct rlimit no_core = {0};

@@ -4,14 +4,14 @@
 
 #include <stddef.h>
 
-static enum kw_fact answer(enum kw_fact fact, const char *reason, const char **ret_reason)
+static enum kw_truth answer(enum kw_truth fact, const char *reason, const char **ret_reason)
 {
 	*ret_reason = reason;
 	return fact;
 }
 
 /* What every backend in the kernel needs. */
-static enum kw_fact judge_common(const struct kw_kernel_facts *f, const char **ret)
+static enum kw_truth judge_common(const struct kw_kernel_facts *f, const char **ret)
 {
 	if (f->btf_vmlinux != KW_FACT_YES)
 		return answer(f->btf_vmlinux, "the kernel has no type information (BTF)", ret);
@@ -33,7 +33,7 @@ static enum kw_fact judge_common(const struct kw_kernel_facts *f, const char **r
 	return answer(KW_FACT_YES, NULL, ret);
 }
 
-static enum kw_fact judge_lsm(const struct kw_kernel_facts *f, const char **ret)
+static enum kw_truth judge_lsm(const struct kw_kernel_facts *f, const char **ret)
 {
 	if (f->bpf_lsm_file_ioctl != KW_FACT_YES)
 		return answer(KW_FACT_NO, "the kernel was built without the BPF LSM", ret);
@@ -47,7 +47,7 @@ static enum kw_fact judge_lsm(const struct kw_kernel_facts *f, const char **ret)
 	return answer(KW_FACT_YES, NULL, ret);
 }
 
-static enum kw_fact judge_fmod_ret(const struct kw_kernel_facts *f, const char **ret)
+static enum kw_truth judge_fmod_ret(const struct kw_kernel_facts *f, const char **ret)
 {
 	if (f->security_file_ioctl != KW_FACT_YES)
 		return answer(KW_FACT_NO,
@@ -64,7 +64,7 @@ const char *kw_kernel_facts_no_bpf(const struct kw_kernel_facts *facts)
 	return facts->loads[KW_BACKEND_TRACEPOINT] == KW_FACT_NO ? KW_REASON_FORBIDDEN : NULL;
 }
 
-static enum kw_fact judge_seccomp(const struct kw_kernel_facts *f, const char **ret)
+static enum kw_truth judge_seccomp(const struct kw_kernel_facts *f, const char **ret)
 {
 	if (f->kvm_device == KW_FACT_NO)
 		return answer(KW_FACT_NO, "/dev/kvm cannot be opened", ret);
@@ -78,10 +78,10 @@ static enum kw_fact judge_seccomp(const struct kw_kernel_facts *f, const char **
 	return answer(KW_FACT_YES, NULL, ret);
 }
 
-enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
-				     const char **ret_reason)
+enum kw_truth kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
+				      const char **ret_reason)
 {
-	enum kw_fact common;
+	enum kw_truth common;
 
 	/* The only one that can do without all of that. */
 	if (backend == KW_BACKEND_SECCOMP)
@@ -132,7 +132,7 @@ const char *kw_kernel_facts_remedy(const struct kw_kernel_facts *f, unsigned int
 	return NULL;
 }
 
-enum kw_fact kw_kernel_facts_may_skip(const struct kw_kernel_facts *facts)
+enum kw_truth kw_kernel_facts_may_skip(const struct kw_kernel_facts *facts)
 {
 	switch (facts->preempt) {
 	case KW_PREEMPT_NONE:
@@ -149,7 +149,7 @@ enum kw_fact kw_kernel_facts_may_skip(const struct kw_kernel_facts *facts)
 	return KW_FACT_UNKNOWN;
 }
 
-const char *kw_fact_name(enum kw_fact fact)
+const char *kw_fact_name(enum kw_truth fact)
 {
 	static const char *const names[] = {
 		[KW_FACT_UNKNOWN] = "unknown",

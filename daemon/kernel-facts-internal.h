@@ -6,12 +6,12 @@
 #include "kernel-facts.h"
 
 /* Is "bpf" an active LSM? For where securityfs cannot be read. */
-enum kw_fact kw_ask_bpf_lsm(void);
+enum kw_truth kw_ask_bpf_lsm(void);
 
 /* Is Landlock active? *ret_version, if it is, is that of its interface. */
-enum kw_fact kw_ask_landlock(uint32_t *ret_version);
+enum kw_truth kw_ask_landlock(uint32_t *ret_version);
 
 /* Does int 0x80 work? Asked by a child process. */
-enum kw_fact kw_ask_compat_entry(void);
+enum kw_truth kw_ask_compat_entry(void);
 
 #endif

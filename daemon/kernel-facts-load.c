@@ -14,7 +14,7 @@ static const struct bpf_insn return_zero[] = {
 	{.code = BPF_JMP | BPF_EXIT},
 };
 
-static enum kw_fact loads(enum bpf_prog_type type, enum bpf_attach_type attach, const char *target)
+static enum kw_truth loads(enum bpf_prog_type type, enum bpf_attach_type attach, const char *target)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach);
 	int id, fd;

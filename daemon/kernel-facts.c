@@ -24,7 +24,7 @@ struct gathering {
 	struct kw_kernel_facts *facts;
 };
 
-static enum kw_fact fact_of(bool value)
+static enum kw_truth fact_of(bool value)
 {
 	return value ? KW_FACT_YES : KW_FACT_NO;
 }
@@ -36,7 +36,7 @@ static int path_of(const struct gathering *g, const char *name, char path[PATH_M
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-static enum kw_fact presence(const struct gathering *g, const char *name)
+static enum kw_truth presence(const struct gathering *g, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -115,7 +115,7 @@ static int command_line_value(const struct gathering *g, const char *name, char 
 }
 
 /* Is the option "y" in the kernel's configuration? UNKNOWN when that is not there to read. */
-static enum kw_fact configured(const struct gathering *g, const char *option)
+static enum kw_truth configured(const struct gathering *g, const char *option)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
@@ -176,7 +176,7 @@ static void gather_device(const struct gathering *g)
 }
 
 /* A boolean parameter of a module that is loaded; without the parameter the answer is NO. */
-static enum kw_fact parameter(const struct gathering *g, const char *name)
+static enum kw_truth parameter(const struct gathering *g, const char *name)
 {
 	char text[8];
 	int r;
@@ -207,7 +207,7 @@ static void gather_modules(const struct gathering *g)
 		f->tdx = parameter(g, "sys/module/kvm_intel/parameters/tdx");
 }
 
-static enum kw_fact has_function(const struct btf *btf, const char *name)
+static enum kw_truth has_function(const struct btf *btf, const char *name)
 {
 	return fact_of(btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0);
 }
@@ -414,9 +414,9 @@ static enum kw_preempt gather_preempt(const struct gathering *g)
 	return KW_PREEMPT_NONE;
 }
 
-static enum kw_fact gather_compat_entry(const struct gathering *g)
+static enum kw_truth gather_compat_entry(const struct gathering *g)
 {
-	enum kw_fact fact = g->live ? kw_ask_compat_entry() : KW_FACT_UNKNOWN;
+	enum kw_truth fact = g->live ? kw_ask_compat_entry() : KW_FACT_UNKNOWN;
 
 	/* What was built in may still be disabled at boot, so "y" proves nothing. */
 	if (fact == KW_FACT_UNKNOWN && configured(g, "CONFIG_IA32_EMULATION") == KW_FACT_NO)

@@ -9,7 +9,7 @@
 #include "kvmwarden.h"
 
 /* UNKNOWN: not asked, not readable by this user, or the module is not loaded. */
-enum kw_fact {
+enum kw_truth {
 	KW_FACT_UNKNOWN,
 	KW_FACT_NO,
 	KW_FACT_YES,
@@ -42,55 +42,55 @@ struct kw_kernel_facts {
 	uint32_t version; /* KW_KERNEL(), 0 when .release says nothing of the kind */
 
 	/* KVM */
-	enum kw_fact kvm_device; /* /dev/kvm is there and this user may open it */
+	enum kw_truth kvm_device; /* /dev/kvm is there and this user may open it */
 	int kvm_device_error; /* errno of the attempt, or 0 */
-	enum kw_fact kvm_loaded; /* kvm, as a module or built in */
-	enum kw_fact kvm_amd;
-	enum kw_fact kvm_intel;
-	enum kw_fact vm_types_known; /* NO: KVM_CAP_VM_TYPES is not there (before 6.8) */
+	enum kw_truth kvm_loaded; /* kvm, as a module or built in */
+	enum kw_truth kvm_amd;
+	enum kw_truth kvm_intel;
+	enum kw_truth vm_types_known; /* NO: KVM_CAP_VM_TYPES is not there (before 6.8) */
 	uint32_t vm_types; /* KVM_CAP_VM_TYPES: one bit per type KVM creates */
-	enum kw_fact sev; /* module parameters; NO as well when there is none */
-	enum kw_fact sev_es;
-	enum kw_fact sev_snp;
-	enum kw_fact tdx;
+	enum kw_truth sev; /* module parameters; NO as well when there is none */
+	enum kw_truth sev_es;
+	enum kw_truth sev_snp;
+	enum kw_truth tdx;
 
 	/* Type information; a built-in kvm has its own in vmlinux. */
-	enum kw_fact btf_vmlinux;
-	enum kw_fact btf_kvm;
-	enum kw_fact btf_kvm_amd;
+	enum kw_truth btf_vmlinux;
+	enum kw_truth btf_kvm;
+	enum kw_truth btf_kvm_amd;
 
 	/* Functions that have type information, so that programs attach to them. */
-	enum kw_fact bpf_lsm_file_ioctl;
-	enum kw_fact bpf_lsm_file_ioctl_compat;
-	enum kw_fact security_file_ioctl;
-	enum kw_fact security_file_ioctl_compat;
-	enum kw_fact kvm_arch_init_vm;
-	enum kw_fact kvm_arch_destroy_vm;
-	enum kw_fact bpf_rdonly_cast; /* the kfunc: loads with types, allowed under lockdown */
+	enum kw_truth bpf_lsm_file_ioctl;
+	enum kw_truth bpf_lsm_file_ioctl_compat;
+	enum kw_truth security_file_ioctl;
+	enum kw_truth security_file_ioctl_compat;
+	enum kw_truth kvm_arch_init_vm;
+	enum kw_truth kvm_arch_destroy_vm;
+	enum kw_truth bpf_rdonly_cast; /* the kfunc: loads with types, allowed under lockdown */
 
 	/* Fields of KVM's structures. */
-	enum kw_fact vm_type; /* kvm_arch.vm_type, 6.8 */
-	enum kw_fact has_protected_state; /* kvm_arch.has_protected_state, 6.10 */
-	enum kw_fact has_private_mem; /* kvm_arch.has_private_mem, 6.10 */
-	enum kw_fact guest_state_protected; /* kvm_vcpu_arch.guest_state_protected, 5.11 */
-	enum kw_fact es_active; /* kvm_svm.sev_info.es_active, in kvm_amd */
+	enum kw_truth vm_type; /* kvm_arch.vm_type, 6.8 */
+	enum kw_truth has_protected_state; /* kvm_arch.has_protected_state, 6.10 */
+	enum kw_truth has_private_mem; /* kvm_arch.has_private_mem, 6.10 */
+	enum kw_truth guest_state_protected; /* kvm_vcpu_arch.guest_state_protected, 5.11 */
+	enum kw_truth es_active; /* kvm_svm.sev_info.es_active, in kvm_amd */
 
 	/* The rest of the house */
-	enum kw_fact lsm_bpf; /* "bpf" is an active LSM */
+	enum kw_truth lsm_bpf; /* "bpf" is an active LSM */
 	char lsm[256]; /* the active LSMs as the kernel lists them, "" when unknown */
 	enum kw_lockdown lockdown;
-	enum kw_fact landlock; /* an active LSM: the daemon can give up files */
+	enum kw_truth landlock; /* an active LSM: the daemon can give up files */
 	uint32_t landlock_version; /* of its interface, 0 when unknown */
-	enum kw_fact compat_entry; /* int 0x80 works */
-	enum kw_fact securityfs;
-	enum kw_fact bpffs;
-	enum kw_fact tracefs;
+	enum kw_truth compat_entry; /* int 0x80 works */
+	enum kw_truth securityfs;
+	enum kw_truth bpffs;
+	enum kw_truth tracefs;
 	enum kw_preempt preempt;
 
 	/* By enum kw_backend_id: does the kernel accept programs of this kind from us? Asked only
 	 * by kw_kernel_facts_try_load(). */
-	enum kw_fact loads[_KW_BACKEND_MAX];
-	enum kw_fact seccomp_notify; /* together with TSYNC: 5.7 */
+	enum kw_truth loads[_KW_BACKEND_MAX];
+	enum kw_truth seccomp_notify; /* together with TSYNC: 5.7 */
 };
 
 /*
@@ -117,8 +117,8 @@ void kw_kernel_facts_try_load(struct kw_kernel_facts *facts);
  * static sentence, lower case and without a full stop; for YES it is NULL. The
  * proof is the daemon's business: a kernel may still refuse what looks possible.
  */
-enum kw_fact kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
-				     const char **ret_reason);
+enum kw_truth kw_kernel_facts_backend(const struct kw_kernel_facts *facts, unsigned int backend,
+				      const char **ret_reason);
 
 /*
  * Why no BPF program at all can be loaded for KVM, as above, or NULL: it may be possible. The seccomp
@@ -130,9 +130,9 @@ const char *kw_kernel_facts_no_bpf(const struct kw_kernel_facts *facts);
 const char *kw_kernel_facts_remedy(const struct kw_kernel_facts *facts, unsigned int backend);
 
 /* May the kernel skip a fmod_ret program because a preempted one is still running on that CPU? */
-enum kw_fact kw_kernel_facts_may_skip(const struct kw_kernel_facts *facts);
+enum kw_truth kw_kernel_facts_may_skip(const struct kw_kernel_facts *facts);
 
-const char *kw_fact_name(enum kw_fact fact); /* "unknown", "no", "yes" */
+const char *kw_fact_name(enum kw_truth fact); /* "unknown", "no", "yes" */
 const char *kw_lockdown_name(enum kw_lockdown lockdown);
 const char *kw_preempt_name(enum kw_preempt preempt);
 

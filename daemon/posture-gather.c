@@ -44,19 +44,6 @@ static int read_number(const char *root, const char *name)
 	return end == text || value < 0 || value > INT_MAX ? -1 : (int)value;
 }
 
-/* "none [integrity] confidentiality" */
-static void read_lockdown(const char *root, char *ret, size_t size)
-{
-	char text[128], *open, *close;
-
-	if (read_file(root, "/sys/kernel/security/lockdown", text, sizeof(text)) <= 0)
-		return;
-	open = strchr(text, '[');
-	close = open ? strchr(open, ']') : NULL;
-	if (close)
-		snprintf(ret, size, "%.*s", (int)(close - open - 1), open + 1);
-}
-
 static int read_mode(const char *root, const char *name)
 {
 	char path[PATH_MAX];
@@ -82,7 +69,11 @@ static int read_secure_boot(const char *root)
 
 void kw_posture_gather(const char *root, struct kw_posture_host *ret)
 {
+	struct kw_kernel_facts facts;
+
+	kw_kernel_facts_gather(root, &facts);
 	*ret = (struct kw_posture_host){
+		.lockdown = facts.lockdown,
 		.sev_es = read_number(root, "/sys/module/kvm_amd/parameters/sev_es"),
 		.sev_snp = read_number(root, "/sys/module/kvm_amd/parameters/sev_snp"),
 		.tdx = read_number(root, "/sys/module/kvm_intel/parameters/tdx"),
@@ -95,7 +86,6 @@ void kw_posture_gather(const char *root, struct kw_posture_host *ret)
 		.kvm_mode = read_mode(root, "/dev/kvm"),
 		.ksm = read_number(root, "/sys/kernel/mm/ksm/run"),
 	};
-	read_lockdown(root, ret->lockdown, sizeof(ret->lockdown));
 }
 
 /* The number behind "NAME:" in /proc/PID/status; -1: it is not there. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "render.h"
 #include "text.h"
 #include "util.h"
 
@@ -27,7 +28,7 @@ static void say(const struct question *q, const char *text)
 
 static bool is_locked_down(const struct question *q)
 {
-	return *q->host->lockdown && !kw_streq(q->host->lockdown, "none");
+	return q->host->lockdown > KW_LOCKDOWN_NONE;
 }
 
 /* A switch of the kernel, which a lockdown makes moot. */
@@ -49,7 +50,7 @@ static enum kw_posture_verdict enforcing(const struct question *q)
 	const char *enforcement = q->status ? kw_text_member(q->status, "enforcement") : "";
 
 	say(q, q->status ? enforcement : q->absent);
-	return judge(kw_streq(enforcement, "enforcing") || kw_streq(enforcement, "supervising"));
+	return judge(kw_enforces(enforcement));
 }
 
 static enum kw_posture_verdict every_vmm(const struct question *q)
@@ -101,8 +102,10 @@ static enum kw_posture_verdict guests(const struct question *q)
 
 static enum kw_posture_verdict lockdown(const struct question *q)
 {
-	say(q, q->host->lockdown);
-	return *q->host->lockdown ? judge(is_locked_down(q)) : KW_POSTURE_UNKNOWN;
+	if (q->host->lockdown == KW_LOCKDOWN_UNKNOWN)
+		return KW_POSTURE_UNKNOWN;
+	say(q, kw_lockdown_name(q->host->lockdown));
+	return judge(is_locked_down(q));
 }
 
 static enum kw_posture_verdict kexec(const struct question *q)

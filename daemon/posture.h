@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the host says of itself; -1, or "", where it says nothing. */
+#include "kernel-facts.h"
+
+/* What the host says of itself; -1 where it says nothing. */
 struct kw_posture_host {
-	char lockdown[32]; /* "none", "integrity", "confidentiality" */
+	enum kw_lockdown lockdown;
 	int sev_es; /* 0 or 1: kvm_amd makes such VMs */
 	int sev_snp;
 	int tdx; /* the same of kvm_intel */

@@ -49,6 +49,12 @@ const char *kw_enforcement_name(enum kw_enforcement enforcement)
 	return "unknown";
 }
 
+bool kw_enforces(const char *enforcement)
+{
+	return kw_streq(enforcement, kw_enforcement_name(KW_ENFORCING)) ||
+	       kw_streq(enforcement, kw_enforcement_name(KW_SUPERVISING));
+}
+
 static void member_time_or_null(struct kw_json *json, const char *key, uint64_t realtime_ns)
 {
 	if (realtime_ns) {

@@ -125,6 +125,8 @@ const char *kw_loss_name(enum kw_loss loss);
 
 /* "enforcing", "auditing", ... */
 const char *kw_enforcement_name(enum kw_enforcement enforcement);
+/* Of such a name: is refused what policies refuse, to everybody that this way of it reaches? */
+bool kw_enforces(const char *enforcement);
 void kw_render_status(struct kw_json *json, const struct kw_status *status);
 
 #endif

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #include "event-kinds.h"
 #include "names.h"
+#include "render.h"
 #include "report-internal.h"
 #include "text.h"
 #include "util.h"
@@ -42,8 +43,7 @@ static void on_started(const struct kw_reported *reported, struct note *note)
 		return say(note, KW_NOTE_ALARM,
 			   "the file did not end in what was written last: its end was cut or "
 			   "changed");
-	if (*enforcement && !kw_streq(enforcement, "enforcing") &&
-	    !kw_streq(enforcement, "supervising"))
+	if (*enforcement && !kw_enforces(enforcement))
 		return say(note, KW_NOTE_WARNING, "the daemon started, and was only %s",
 			   enforcement);
 	if (adopted)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "plan.h"
+#include "render.h"
 #include "text.h"
 #include "util.h"
 
@@ -16,8 +17,7 @@ static const char *enforcement(const struct kw_top_frame *frame)
 
 enum kw_top_tone kw_top_frame_tone(const struct kw_top_frame *frame)
 {
-	if (!frame->trouble && (kw_streq(enforcement(frame), "enforcing") ||
-				kw_streq(enforcement(frame), "supervising")))
+	if (!frame->trouble && kw_enforces(enforcement(frame)))
 		return KW_TOP_GOOD;
 	return KW_TOP_BAD;
 }

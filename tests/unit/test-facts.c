@@ -5,7 +5,7 @@
 #include "doctor.h"
 
 static void assert_backend(const struct kw_kernel_facts *facts, unsigned int backend,
-			   enum kw_fact expected, const char *word)
+			   enum kw_truth expected, const char *word)
 {
 	const char *reason = "not set";
 
@@ -288,7 +288,7 @@ static void test_preemption(void **state)
 	static const struct {
 		const char *version, *cmdline, *debugfs, *config;
 		enum kw_preempt preempt;
-		enum kw_fact may_skip;
+		enum kw_truth may_skip;
 	} rows[] = {
 		{"Linux #1 SMP", "", NULL, NULL, KW_PREEMPT_NONE, KW_FACT_NO},
 		{"Linux #1 SMP PREEMPT", "", NULL, NULL, KW_PREEMPT_FULL, KW_FACT_YES},

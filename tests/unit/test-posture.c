@@ -112,7 +112,7 @@ static void test_best(void **state)
 	put("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", enabled,
 	    sizeof(enabled));
 	kw_posture_gather(root, &host);
-	assert_string_equal(host.lockdown, "confidentiality");
+	assert_int_equal(host.lockdown, KW_LOCKDOWN_CONFIDENTIALITY);
 	assert_int_equal(host.sev_snp, 1);
 	assert_int_equal(host.tdx, -1);
 	assert_int_equal(host.secure_boot, 1);
@@ -125,7 +125,7 @@ static void test_best(void **state)
 static void test_worst(void **state)
 {
 	json_t *json = status("auditing", "tracepoint", false, "audit");
-	struct kw_posture_host host = {.lockdown = "none",
+	struct kw_posture_host host = {.lockdown = KW_LOCKDOWN_NONE,
 				       .sev_es = 1,
 				       .dev_mem = 1,
 				       .kvm_mode = 0666,
@@ -175,7 +175,7 @@ static void test_garbage(void **state)
 	say("/proc/sys/kernel/yama/ptrace_scope", "99999999999999\n");
 	say("/sys/module/kvm_amd/parameters/sev_snp", "maybe");
 	kw_posture_gather(root, &host);
-	assert_string_equal(host.lockdown, "");
+	assert_int_equal(host.lockdown, KW_LOCKDOWN_UNKNOWN);
 	assert_int_equal(host.ksm, -1);
 	assert_int_equal(host.ptrace_scope, -1);
 	assert_int_equal(host.sev_snp, -1);
