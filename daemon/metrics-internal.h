@@ -3,15 +3,21 @@
 #ifndef KVMWARDEN_METRICS_INTERNAL_H
 #define KVMWARDEN_METRICS_INTERNAL_H
 
+#include "counts.h"
 #include "metrics.h"
 
-#define KW_METRICS_SLOTS (2 * KW_METRICS_SERIES_MAX) /* at most half of them are taken */
+/* The labels of a series, as fields of its row. */
+enum {
+	KW_LABEL_VERDICT,
+	KW_LABEL_OPERATION,
+	KW_LABEL_VM_TYPE,
+	KW_LABEL_POLICY,
+	KW_LABEL_BACKEND,
+	_KW_LABEL_MAX,
+};
 
 struct kw_metrics {
-	struct kw_series
-		series[KW_METRICS_SERIES_MAX]; /* pages that are not touched take no memory */
-	size_t count;
-	uint16_t slots[KW_METRICS_SLOTS]; /* index into series + 1; 0: free */
+	struct kw_counts series; /* rows of labels */
 	uint64_t others[_KW_VERDICT_MAX]; /* events that found no series */
 	uint64_t kinds[KW_METRICS_KINDS_MAX];
 	uint64_t reloads[2]; /* refused, taken */

@@ -69,14 +69,14 @@ static void counter(FILE *out, const char *name, const char *help, uint64_t numb
 
 /* --- verdicts and events ------------------------------------------------------ */
 
-static void verdict_sample(FILE *out, const char *const labels[5], uint64_t count)
+static void verdict_sample(FILE *out, const char *const labels[_KW_LABEL_MAX], uint64_t count)
 {
 	fputs("kvmwarden_verdicts_total", out);
-	label(out, '{', "verdict", labels[0]);
-	label(out, ',', "operation", labels[1]);
-	label(out, ',', "vm_type", labels[2]);
-	label(out, ',', "policy", labels[3]);
-	label(out, ',', "backend", labels[4]);
+	label(out, '{', "verdict", labels[KW_LABEL_VERDICT]);
+	label(out, ',', "operation", labels[KW_LABEL_OPERATION]);
+	label(out, ',', "vm_type", labels[KW_LABEL_VM_TYPE]);
+	label(out, ',', "policy", labels[KW_LABEL_POLICY]);
+	label(out, ',', "backend", labels[KW_LABEL_BACKEND]);
 	value(out, "}", count);
 }
 
@@ -85,16 +85,13 @@ static void render_verdicts(FILE *out, const struct kw_metrics *m)
 	uint64_t others = 0;
 
 	family(out, "verdicts", "counter", NULL, "Events with a verdict, by what was decided.");
-	for (size_t i = 0; i < m->count; i++) {
-		const struct kw_series *series = &m->series[i];
-		const struct kw_operation *operation = kw_operation(series->operation);
+	for (size_t i = 0; i < m->series.count; i++) {
+		const struct kw_counts_row *row = &m->series.rows[i];
+		const char *labels[_KW_LABEL_MAX];
 
-		verdict_sample(out,
-			       (const char *const[]){kw_verdict_name(series->verdict),
-						     operation ? operation->name : "unknown",
-						     kw_type_name(series->vm_type), series->policy,
-						     kw_backend_name(series->backend)},
-			       series->count);
+		for (size_t field = 0; field < _KW_LABEL_MAX; field++)
+			labels[field] = kw_counts_text(row, field);
+		verdict_sample(out, labels, row->count);
 	}
 	for (unsigned int i = 0; i < _KW_VERDICT_MAX; i++) {
 		others += m->others[i];
@@ -104,7 +101,8 @@ static void render_verdicts(FILE *out, const struct kw_metrics *m)
 							     "other", "other"},
 				       m->others[i]);
 	}
-	gauge(out, "verdict_series", "Series of kvmwarden_verdicts, of at most 4096.", m->count);
+	gauge(out, "verdict_series", "Series of kvmwarden_verdicts, of at most 4096.",
+	      m->series.count);
 	counter(out, "verdict_series_overflow",
 		"Events that found no series and are counted as other.", others);
 }
@@ -209,7 +207,8 @@ static void render_policies(FILE *out, const struct kw_metrics_page *page)
 	labelled(out, "reloads_total", "result", "taken", m->reloads[true]);
 	labelled(out, "reloads_total", "result", "refused", m->reloads[false]);
 	gauge(out, "last_reload_successful",
-	      "Whether the last reload was taken; 1 if there was none.", !m->reloaded_ns || m->last_taken);
+	      "Whether the last reload was taken; 1 if there was none.",
+	      !m->reloaded_ns || m->last_taken);
 	timestamp(out, "last_reload_timestamp_seconds", "When policies were reloaded last.",
 		  m->reloaded_ns);
 }

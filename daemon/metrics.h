@@ -18,13 +18,6 @@
 #define KW_METRICS_SERIES_MAX 4096
 #define KW_METRICS_KINDS_MAX 64 /* of events: see kw_kind() */
 
-struct kw_series {
-	char *policy; /* "": none decided */
-	uint64_t count;
-	uint32_t hash;
-	uint16_t verdict, operation, vm_type, backend; /* as in struct kw_event */
-};
-
 struct kw_metrics;
 
 /* NULL: out of memory. The others do nothing with NULL: nobody wants metrics. */
