@@ -66,20 +66,20 @@ static int unknown_command(const char *name)
 }
 
 /* Of "--NAME VALUE" and "--NAME=VALUE": how many arguments it takes up; 0: it is another one. */
-static int match_option(char **argv, const char *name, const char **ret_value)
+static int match_option(char **argv, const struct kw_usage_option *option, const char **ret_value)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(option->name);
 
-	if (strncmp(argv[0], name, len) != 0)
+	if (strncmp(argv[0], "--", 2) != 0 || strncmp(argv[0] + 2, option->name, len) != 0)
 		return 0;
-	if (argv[0][len] == '=') {
-		*ret_value = argv[0] + len + 1;
+	if (argv[0][2 + len] == '=' && option->value) {
+		*ret_value = argv[0] + 2 + len + 1;
 		return 1;
 	}
-	if (argv[0][len] != '\0')
+	if (argv[0][2 + len] != '\0')
 		return 0;
 	*ret_value = argv[1];
-	return 2;
+	return option->value ? 2 : 1;
 }
 
 /*
@@ -94,30 +94,41 @@ struct line {
 	int rest_count;
 };
 
+/* --help and --version count where they stand: see run(). */
+static bool take_value(struct line *line, int code, const char *value)
+{
+	switch (code) {
+	case 'j':
+		line->cli.json = true;
+		return true;
+	case 'S':
+		line->cli.socket = value;
+		return true;
+	case 'P':
+		line->dirs[line->dir_count++] = value;
+		return true;
+	}
+	return false;
+}
+
 /* How many arguments were taken, 0 for one that is not ours, -EINVAL after a complaint. */
 static int take_option(struct line *line, char **argv)
 {
-	const char *value = NULL;
-	int taken;
+	const struct kw_usage_option *option;
 
-	if (kw_streq(argv[0], "--json")) {
-		line->cli.json = true;
-		return 1;
+	for (option = kw_usage_shared; option->name; option++) {
+		const char *value = NULL;
+		int taken = match_option(argv, option, &value);
+
+		if (taken == 0)
+			continue;
+		if (option->value && !value) {
+			fprintf(stderr, "kvmwarden: option '%s' needs a value\n", argv[0]);
+			return -EINVAL;
+		}
+		return take_value(line, option->code, value) ? taken : 0;
 	}
-	taken = match_option(argv, "--socket", &value);
-	if (taken > 0 && value) {
-		line->cli.socket = value;
-		return taken;
-	}
-	if (taken == 0)
-		taken = match_option(argv, "--policy-dir", &value);
-	if (taken > 0 && value)
-		line->dirs[line->dir_count++] = value;
-	if (taken > 0 && !value) {
-		fprintf(stderr, "kvmwarden: option '%s' needs a value\n", argv[0]);
-		return -EINVAL;
-	}
-	return taken;
+	return 0;
 }
 
 static int parse(struct line *line, int argc, char **argv)
