@@ -109,7 +109,7 @@ static void render_verdicts(FILE *out, const struct kw_metrics *m)
 
 static void render_events(FILE *out, const struct kw_metrics *m)
 {
-	family(out, "events", "counter", NULL, "Events that this daemon wrote, by their kind.");
+	family(out, "events", "counter", NULL, "Events handed to trail and sinks, by their kind.");
 	for (unsigned int i = 0; i < KW_METRICS_KINDS_MAX && kw_kind(i); i++)
 		labelled(out, "events_total", "event", kw_kind(i)->name, m->kinds[i]);
 }

@@ -38,7 +38,14 @@ every_test() { needs_kvm; }
 	"${kvmwarden[@]}" vms
 	wait_until grep -q KVM_SET_REGS "$work/forwarded"
 	same "audit KVM_SET_REGS $vmm" "$(grep KVM_SET_REGS "$work/forwarded" | jq -r '[.verdict, .operation, .process.exe] | join(" ")')"
-	same 1 "$(wc -l <"$work/forwarded")"
+	# Over rotation, too.
+	mv "$events" "$events.1"
+	kill -USR1 "$daemon"
+	wait_until test -s "$events"
+	vm try=KVM_SET_REGS
+	"${kvmwarden[@]}" vms
+	two_lines() { [ "$(wc -l <"$work/forwarded")" = 2 ]; }
+	wait_until two_lines
 }
 
 @test "logrotate moves a file of events away, and no event with it" {
