@@ -210,30 +210,12 @@ static int enter_recent(struct kw_account *account, size_t count)
 
 /* --- what was told --------------------------------------------------------------- */
 
-static void add_loss(struct kw_losses *losses, const char *reason, uint64_t count)
-{
-	size_t i = 0;
-
-	while (i < losses->count && !kw_streq(losses->reasons[i].reason, reason))
-		i++;
-	if (i == losses->count && losses->count < KW_REASONS_MAX) {
-		bool last = i == KW_REASONS_MAX - 1;
-
-		snprintf(losses->reasons[i].reason, sizeof(losses->reasons[i].reason), "%s",
-			 last ? "other" : reason);
-		losses->count++;
-	}
-	i = i < KW_REASONS_MAX ? i : KW_REASONS_MAX - 1;
-	if (__builtin_add_overflow(losses->reasons[i].count, count, &losses->reasons[i].count))
-		losses->reasons[i].count = UINT64_MAX;
-}
-
 static int enter_told(struct kw_account *account, const struct kw_fact *fact)
 {
 	struct told *told;
 	size_t at;
 
-	add_loss(&account->losses, fact->reason, fact->count);
+	kw_losses_add(&account->losses, fact->reason, fact->count);
 	if (account->told_count == account->told_size) {
 		size_t size = account->told_size ? 2 * account->told_size : 16;
 
@@ -452,6 +434,24 @@ int kw_account_end(struct kw_account *account)
 	if (r == 0)
 		settle(account);
 	return r;
+}
+
+void kw_losses_add(struct kw_losses *losses, const char *reason, uint64_t count)
+{
+	size_t i = 0;
+
+	while (i < losses->count && !kw_streq(losses->reasons[i].reason, reason))
+		i++;
+	if (i == losses->count && losses->count < KW_REASONS_MAX) {
+		bool last = i == KW_REASONS_MAX - 1;
+
+		snprintf(losses->reasons[i].reason, sizeof(losses->reasons[i].reason), "%s",
+			 last ? "other" : reason);
+		losses->count++;
+	}
+	i = i < KW_REASONS_MAX ? i : KW_REASONS_MAX - 1;
+	if (__builtin_add_overflow(losses->reasons[i].count, count, &losses->reasons[i].count))
+		losses->reasons[i].count = UINT64_MAX;
 }
 
 const struct kw_losses *kw_account_losses(const struct kw_account *account)

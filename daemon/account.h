@@ -17,6 +17,9 @@ struct kw_losses {
 	size_t count;
 };
 
+/* Start with (struct kw_losses){}. */
+void kw_losses_add(struct kw_losses *losses, const char *reason, uint64_t count);
+
 struct kw_account;
 
 int kw_account_new(const struct kw_findings *findings, struct kw_account **ret);

@@ -198,20 +198,28 @@ int kw_client_reply(struct kw_client *client, json_t **ret, bool *ret_continues,
 	return *ret ? 0 : -ENOMEM;
 }
 
+int kw_client_ask_on(struct kw_client *client, const char *method, json_t *parameters, json_t **ret,
+		     char **reterr)
+{
+	bool continues;
+	int r;
+
+	r = kw_client_call(client, method, parameters, false, reterr);
+	if (r < 0)
+		return r;
+	return kw_client_reply(client, ret, &continues, reterr);
+}
+
 int kw_client_ask(const char *path, const char *method, json_t *parameters, json_t **ret,
 		  char **reterr)
 {
 	_cleanup_(kw_client_free_cleanup) struct kw_client *client = NULL;
-	bool continues;
 	int r;
 
 	r = kw_client_connect(path, &client, reterr);
 	if (r < 0)
 		return r;
-	r = kw_client_call(client, method, parameters, false, reterr);
-	if (r < 0)
-		return r;
-	return kw_client_reply(client, ret, &continues, reterr);
+	return kw_client_ask_on(client, method, parameters, ret, reterr);
 }
 
 enum kw_exit kw_client_exit(int error)

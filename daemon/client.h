@@ -35,6 +35,10 @@ int kw_client_reply(struct kw_client *client, json_t **ret, bool *ret_continues,
 /* From here on replies may take for ever: events do. */
 void kw_client_wait_for_ever(struct kw_client *client);
 
+/* Calls, and waits for the one reply; parameters is borrowed and may be NULL. */
+int kw_client_ask_on(struct kw_client *client, const char *method, json_t *parameters, json_t **ret,
+		     char **reterr);
+
 /* Connects, calls, and waits for the one reply; parameters is borrowed and may be NULL. */
 int kw_client_ask(const char *path, const char *method, json_t *parameters, json_t **ret,
 		  char **reterr);

@@ -33,17 +33,6 @@ static void watch_done(struct kw_top_watch *watch)
 	free(watch->sentence);
 }
 
-static int ask(struct kw_client *client, const char *method, json_t **ret, char **reterr)
-{
-	bool continues;
-	int r;
-
-	r = kw_client_call(client, method, NULL, false, reterr);
-	if (r < 0)
-		return r;
-	return kw_client_reply(client, ret, &continues, reterr);
-}
-
 static int take_sample(const char *socket, struct kw_top_sample **ret, char **reterr)
 {
 	_cleanup_(kw_client_free_cleanup) struct kw_client *client = NULL;
@@ -54,10 +43,10 @@ static int take_sample(const char *socket, struct kw_top_sample **ret, char **re
 	r = kw_client_connect_for(socket, ANSWER_SECONDS, &client, reterr);
 	if (r < 0)
 		return r;
-	r = ask(client, "GetStatus", &status, reterr);
+	r = kw_client_ask_on(client, "GetStatus", NULL, &status, reterr);
 	if (r < 0)
 		return r;
-	r = ask(client, "ListVMs", &reply, reterr);
+	r = kw_client_ask_on(client, "ListVMs", NULL, &reply, reterr);
 	if (r < 0)
 		return r;
 	return kw_top_sample_new(status, json_object_get(reply, "vms"),

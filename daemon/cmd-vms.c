@@ -39,22 +39,12 @@ static void add_user(struct kw_text_table *table, json_t *creator)
 
 static void add_policies(struct kw_text_table *table, json_t *policies)
 {
-	_cleanup_free_ char *list = NULL;
-	json_t *policy;
-	size_t i, len;
-	FILE *out;
+	_cleanup_free_ char *list = kw_text_join(policies);
 
-	out = open_memstream(&list, &len);
-	if (!out) {
-		table->failed = true;
-		return;
-	}
-	json_array_foreach (policies, i, policy)
-		fprintf(out, "%s%s", i == 0 ? "" : ",", json_string_value(policy));
-	if (fclose(out) == EOF)
-		table->failed = true;
-	else
+	if (list)
 		kw_text_table_add(table, *list ? list : "-");
+	else
+		table->failed = true;
 }
 
 static void add_vm(struct kw_text_table *table, json_t *vm)

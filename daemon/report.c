@@ -125,22 +125,6 @@ static void note_epoch(struct kw_report *report, struct kw_report_host *host,
 		host->highest = fact->seq;
 }
 
-/* Also of those that have no number themselves. */
-static void add_loss(struct kw_report_gaps *gaps, const struct kw_fact *fact)
-{
-	struct kw_losses *told = &gaps->told;
-	size_t i = 0;
-
-	while (i < told->count && !kw_streq(told->reasons[i].reason, fact->reason))
-		i++;
-	if (i == told->count && i < KW_REASONS_MAX)
-		snprintf(told->reasons[told->count++].reason, sizeof(told->reasons[0].reason), "%s",
-			 i == KW_REASONS_MAX - 1 ? "other" : fact->reason);
-	i = i < KW_REASONS_MAX ? i : KW_REASONS_MAX - 1;
-	kw_count_up(&told->reasons[i].count, fact->count);
-	kw_count_up(&gaps->told_count, fact->count);
-}
-
 static int account(struct kw_report *report, struct kw_report_host *host,
 		   const struct kw_fact *fact)
 {
@@ -252,8 +236,11 @@ int kw_report_add(struct kw_report *report, json_t *event)
 	if (backend > KW_BACKEND_NONE)
 		report->backends |= 1u << backend;
 	kw_counts_span(fact.time, report->first, report->last);
-	if (fact.kind == KW_FACT_LOST)
-		add_loss(&report->gaps, &fact);
+	/* Also those that have no number themselves, which no account knows. */
+	if (fact.kind == KW_FACT_LOST) {
+		kw_losses_add(&report->gaps.told, fact.reason, fact.count);
+		kw_count_up(&report->gaps.told_count, fact.count);
+	}
 	if (*fact.time)
 		reported.bucket = kw_timeline_at(&report->timeline, fact.seconds);
 	r = add_to_host(report, &reported);

@@ -91,6 +91,23 @@ static char *make_safe(const char *text)
 	return TAKE_PTR(safe);
 }
 
+char *kw_text_join(json_t *strings)
+{
+	_cleanup_free_ char *list = NULL;
+	json_t *string;
+	size_t i, len;
+	FILE *out;
+
+	out = open_memstream(&list, &len);
+	if (!out)
+		return NULL;
+	json_array_foreach (strings, i, string)
+		fprintf(out, "%s%s", i == 0 ? "" : ",", json_string_value(string) ?: "");
+	if (fclose(out) == EOF)
+		return NULL;
+	return TAKE_PTR(list);
+}
+
 void kw_text_table_add(struct kw_text_table *table, const char *text)
 {
 	size_t size = table->size ? table->size * 2 : 64;

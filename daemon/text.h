@@ -30,6 +30,9 @@ void kw_text_time(const char *rfc3339, bool milliseconds, char ret[KW_TEXT_TIME_
 /* Of a member of a JSON object: its string, or "" when it is absent, null or no string. */
 const char *kw_text_member(json_t *object, const char *key);
 
+/* The strings of a JSON array, with commas between them; malloc()ed, NULL: out of memory. */
+char *kw_text_join(json_t *strings);
+
 /*
  * Columns as wide as their widest cell, two blanks apart. Start with
  * (struct kw_text_table){ .columns = N }.

@@ -62,23 +62,6 @@ static uint64_t number(json_t *object, const char *key)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
-static char *join(json_t *names)
-{
-	_cleanup_free_ char *list = NULL;
-	json_t *name;
-	size_t i, len;
-	FILE *out;
-
-	out = open_memstream(&list, &len);
-	if (!out)
-		return NULL;
-	json_array_foreach (names, i, name)
-		fprintf(out, "%s%s", i == 0 ? "" : ",", json_string_value(name) ?: "");
-	if (fclose(out) == EOF)
-		return NULL;
-	return TAKE_PTR(list);
-}
-
 static int read_vm(json_t *json, struct kw_top_vm *ret)
 {
 	json_t *creator = json_object_get(json, "creator");
@@ -95,7 +78,7 @@ static int read_vm(json_t *json, struct kw_top_vm *ret)
 		.exe = kw_text_member(creator, "exe"),
 		.unit = kw_text_member(creator, "unit"),
 		.names = json_is_array(names) ? names : NULL,
-		.policies = join(names),
+		.policies = kw_text_join(names),
 	};
 	ret->verdicts = number(json, "audited") + ret->denied + number(json, "killed");
 	return ret->policies ? 0 : -ENOMEM;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What recorded events come to: counts, steps of time, and a page in which names stay names. */
+/* What recorded events come to, and a page in which names stay names. */
 #define _GNU_SOURCE 1
 #include "report.h"
 
@@ -76,141 +76,6 @@ static char *page(const char *title)
 static void end(void)
 {
 	assert_int_equal(kw_report_end(report), 0);
-}
-
-/* --- steps of time ---------------------------------------------------------------- */
-
-static uint64_t all_in(const struct kw_timeline *timeline)
-{
-	uint64_t count = 0;
-
-	for (size_t i = 0; i < timeline->count; i++)
-		count += timeline->buckets[i].verdicts[KW_DENY];
-	return count;
-}
-
-static void at_moment(struct kw_timeline *timeline, int64_t seconds)
-{
-	struct kw_bucket *bucket = kw_timeline_at(timeline, seconds);
-
-	assert_true(bucket >= timeline->buckets && bucket < timeline->buckets + timeline->count);
-	assert_in_range(timeline->count, 1, KW_TIMELINE_MAX);
-	bucket->verdicts[KW_DENY]++;
-}
-
-/* "one instant is one step, drawn in the middle" */
-static void one_instant(void **state)
-{
-	struct kw_timeline timeline = {};
-	struct kw_timeline_view view = kw_timeline_view(&timeline);
-
-	(void)state;
-	assert_int_equal(view.count, 0);
-	for (unsigned int i = 0; i < 1000; i++)
-		at_moment(&timeline, 1700000000);
-	view = kw_timeline_view(&timeline);
-	assert_int_equal(timeline.count, 1);
-	assert_int_equal(timeline.step, 1);
-	assert_int_equal(all_in(&timeline), 1000);
-	assert_int_equal(view.count, 30);
-	assert_int_equal(view.first + (int64_t)view.offset, 1700000000);
-}
-
-/* "steps grow with time, and no event is lost by that" */
-static void growing(void **state)
-{
-	struct kw_timeline timeline = {};
-
-	(void)state;
-	for (int64_t i = 0; i < 100000; i++) {
-		at_moment(&timeline, 1700000000 + 7 * i);
-		assert_int_equal(all_in(&timeline), i + 1);
-	}
-	assert_int_equal(timeline.step, 7200);
-	assert_true(timeline.first * timeline.step <= 1700000000);
-	assert_int_equal(timeline.first, 1700000000 / 7200);
-}
-
-/* "a clock that goes backwards, even before 1970, makes steps on the other side" */
-static void backwards(void **state)
-{
-	struct kw_timeline timeline = {};
-
-	(void)state;
-	at_moment(&timeline, 1000);
-	at_moment(&timeline, 990);
-	assert_int_equal(timeline.first, 990);
-	assert_int_equal(timeline.count, 11);
-	assert_int_equal(timeline.buckets[0].verdicts[KW_DENY], 1);
-	assert_int_equal(timeline.buckets[10].verdicts[KW_DENY], 1);
-	at_moment(&timeline, -3);
-	assert_int_equal(timeline.step, 10);
-	assert_int_equal(timeline.first, -1);
-	assert_int_equal(all_in(&timeline), 3);
-	/* From year 0 to 9999. */
-	at_moment(&timeline, -62167219200);
-	at_moment(&timeline, 253402300799);
-	assert_int_equal(all_in(&timeline), 5);
-}
-
-/* --- rows --------------------------------------------------------------------------- */
-
-/* "beyond the limit rows are counted, and known ones still found" */
-static void limited_rows(void **state)
-{
-	struct kw_counts counts = {.fields = 2, .max = 10};
-	char name[16];
-
-	(void)state;
-	for (unsigned int i = 0; i < 30; i++) {
-		snprintf(name, sizeof(name), "%u", i % 15);
-		assert_int_equal(kw_counts_add(&counts, &(struct kw_counted){{name, "x"},
-									     .rank = i % 15 == 3,
-									     .count = 1,
-									     .time = ""}),
-				 0);
-	}
-	assert_int_equal(counts.count, 10);
-	assert_int_equal(counts.beyond, 10);
-	kw_counts_sort(&counts);
-	assert_string_equal(kw_counts_text(&counts.rows[0], 0), "3");
-	for (size_t i = 0; i < counts.count; i++)
-		assert_int_equal(counts.rows[i].count, 2);
-	kw_counts_done(&counts);
-}
-
-/* "texts are cut between characters, and two that differ only where they are cut are one" */
-static void long_texts(void **state)
-{
-	struct kw_counts counts = {.fields = 1, .max = 10};
-	char text[KW_COUNTS_TEXT_MAX + 40];
-
-	(void)state;
-	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
-		memcpy(text + i, "ä", 3);
-	for (unsigned int i = 0; i < 2; i++) {
-		memcpy(text + KW_COUNTS_TEXT_MAX + 10, i ? "xyz" : "abc", 4);
-		assert_int_equal(
-			kw_counts_add(&counts,
-				      &(struct kw_counted){{text}, .count = 1, .time = ""}),
-			0);
-	}
-	assert_int_equal(counts.count, 1);
-	assert_true(counts.rows[0].size <= KW_COUNTS_TEXT_MAX);
-	assert_non_null(strstr(kw_counts_text(&counts.rows[0], 0), "ä..."));
-	kw_counts_done(&counts);
-}
-
-/* "numbers that a made-up line has do not wrap around" */
-static void huge_counts(void **state)
-{
-	uint64_t count = INT64_MAX - 1;
-
-	(void)state;
-	kw_count_up(&count, 1);
-	assert_int_equal(count, INT64_MAX);
-	kw_count_up(&count, UINT64_MAX);
-	assert_int_equal(count, INT64_MAX);
 }
 
 /* --- reports ------------------------------------------------------------------------- */
@@ -505,24 +370,12 @@ static void self_contained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_instant),
-		cmocka_unit_test(growing),
-		cmocka_unit_test(backwards),
-		cmocka_unit_test(limited_rows),
-		cmocka_unit_test(long_texts),
-		cmocka_unit_test(huge_counts),
-		REPORT_TEST(no_events),
-		REPORT_TEST(one_event),
-		REPORT_TEST(vms),
-		REPORT_TEST(gaps),
-		REPORT_TEST(repeated),
-		REPORT_TEST(held_back),
-		REPORT_TEST(findings),
-		REPORT_TEST(strange_members),
-		REPORT_TEST(bounded),
-		cmocka_unit_test(escaping),
-		REPORT_TEST(hostile_names),
-		REPORT_TEST(self_contained),
+		REPORT_TEST(no_events),	    REPORT_TEST(one_event),
+		REPORT_TEST(vms),	    REPORT_TEST(gaps),
+		REPORT_TEST(repeated),	    REPORT_TEST(held_back),
+		REPORT_TEST(findings),	    REPORT_TEST(strange_members),
+		REPORT_TEST(bounded),	    cmocka_unit_test(escaping),
+		REPORT_TEST(hostile_names), REPORT_TEST(self_contained),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
