@@ -88,17 +88,56 @@ static void bash_arguments(const char *program, FILE *out)
 	}
 }
 
-static void bash_skip(const char *program, FILE *out)
+/* Those that take a value, as a pattern. before: what stands before the next one. */
+static void bash_values_of(const struct kw_usage_option *option, const char **before, FILE *out)
 {
-	const struct kw_usage *usage;
-
-	for (usage = kw_usages; usage->name; usage++) {
-		const struct kw_usage_option *option = usage->options;
-
-		for (; kw_streq(usage->program, program) && option && option->name; option++)
-			if (option->value)
-				fprintf(out, "--%s | ", option->name);
+	for (; option && option->name; option++) {
+		if (!option->value)
+			continue;
+		fprintf(out, "%s--%s", *before, option->name);
+		*before = " | ";
 	}
+}
+
+/* The loop over the words so far: which command is it? */
+static void bash_find_command(const char *program, FILE *out)
+{
+	bool commands = kw_streq(program, "kvmwarden");
+	const struct kw_usage *usage;
+	const char *before = "";
+
+	fputs("\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+	      "\t\tcase ${COMP_WORDS[i]} in\n"
+	      "\t\t--) mapfile -t COMPREPLY < <(compgen -c -f -- \"$cur\" | sort -u); return ;;\n"
+	      "\t\t",
+	      out);
+	for (usage = kw_usages; usage->name; usage++)
+		if (kw_streq(usage->program, program))
+			bash_values_of(usage->options, &before, out);
+	if (commands)
+		bash_values_of(kw_usage_shared, &before, out);
+	fputs(")\n"
+	      "\t\t\t((i++))\n"
+	      "\t\t\t[ \"${COMP_WORDS[i]}\" != = ] || ((i++))\n"
+	      "\t\t\t;;\n"
+	      "\t\t-* | =) ;;\n",
+	      out);
+	if (commands) {
+		fputs("\t\t*)\n"
+		      "\t\t\tcase \"$command ${COMP_WORDS[i]}\" in\n"
+		      "\t\t\t\" ${COMP_WORDS[i]}\") command=${COMP_WORDS[i]} ;;\n"
+		      "\t\t\t",
+		      out);
+		before = "";
+		for (usage = kw_usages; usage->name; usage++) {
+			if (!strchr(usage->name, ' '))
+				continue;
+			fprintf(out, "%s'%s'", before, usage->name);
+			before = " | ";
+		}
+		fputs(") command+=\" ${COMP_WORDS[i]}\" ;;\n\t\t\tesac\n\t\t\t;;\n", out);
+	}
+	fputs("\t\tesac\n\tdone\n", out);
 }
 
 static void bash_function(const char *program, FILE *out)
@@ -110,30 +149,10 @@ static void bash_function(const char *program, FILE *out)
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} "
 		"command='' i options words\n"
 		"\t[ \"$cur\" != = ] || cur=''\n"
-		"\t[ \"$prev\" != = ] || prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
-		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-		"\t\tcase ${COMP_WORDS[i]} in\n"
-		"\t\t--) mapfile -t COMPREPLY < <(compgen -c -f -- \"$cur\" | sort -u); return ;;\n"
-		"\t\t",
+		"\t[ \"$prev\" != = ] || prev=${COMP_WORDS[COMP_CWORD - 2]}\n",
 		program);
-	bash_skip(program, out);
-	fputs("--socket | --policy-dir)\n"
-	      "\t\t\t((i++))\n"
-	      "\t\t\t[ \"${COMP_WORDS[i]}\" != = ] || ((i++))\n"
-	      "\t\t\t;;\n"
-	      "\t\t-* | =) ;;\n",
-	      out);
-	if (kw_streq(program, "kvmwarden"))
-		fputs("\t\t*)\n"
-		      "\t\t\tcase $command in\n"
-		      "\t\t\t'') command=${COMP_WORDS[i]} ;;\n"
-		      "\t\t\tpolicy | fleet) command+=\" ${COMP_WORDS[i]}\" ;;\n"
-		      "\t\t\tevents) [ \"${COMP_WORDS[i]}\" != verify ] || command='events verify' "
-		      ";;\n"
-		      "\t\t\tesac\n"
-		      "\t\t\t;;\n",
-		      out);
-	fputs("\t\tesac\n\tdone\n\tcase $command:$prev in\n", out);
+	bash_find_command(program, out);
+	fputs("\tcase $command:$prev in\n", out);
 	for (usage = kw_usages; usage->name; usage++) {
 		char where[64];
 

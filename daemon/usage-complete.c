@@ -50,16 +50,11 @@ void kw_usage_put_words(enum kw_words words, const char *list, FILE *out)
 
 void kw_usage_put_names(const struct kw_usage *whole, FILE *out)
 {
-	const struct kw_usage *usage;
+	const struct kw_usage *usage = NULL;
+	size_t skip = whole ? strlen(whole->name) + 1 : 0;
 
-	if (whole) {
-		for (usage = NULL; (usage = kw_usage_part(whole, usage));)
-			fprintf(out, "%s ", usage->name + strlen(whole->name) + 1);
-		return;
-	}
-	for (usage = kw_usages; usage->name; usage++)
-		if (kw_streq(usage->program, "kvmwarden") && !strchr(usage->name, ' '))
-			fprintf(out, "%s ", usage->name);
+	while ((usage = kw_usage_part(whole, usage)))
+		fprintf(out, "%s ", usage->name + skip);
 }
 
 void kw_usage_put_quoted(const char *text, const char *special, FILE *out)

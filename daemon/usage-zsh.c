@@ -62,17 +62,11 @@ static void zsh_options(const struct kw_usage_option *option, FILE *out)
 /* The array that _describe wants: names and titles. */
 static void zsh_titles(const struct kw_usage *whole, FILE *out)
 {
-	const struct kw_usage *usage;
+	const struct kw_usage *usage = NULL;
 	size_t skip = whole ? strlen(whole->name) + 1 : 0;
 
 	fputs("\tlocal -a titles=(\n", out);
-	for (usage = kw_usages; usage->name; usage++) {
-		if (!kw_streq(usage->program, "kvmwarden"))
-			continue;
-		if (whole ? strncmp(usage->name, whole->name, skip - 1) != 0 ||
-				    usage->name[skip - 1] != ' '
-			  : strchr(usage->name, ' ') != NULL)
-			continue;
+	while ((usage = kw_usage_part(whole, usage))) {
 		fprintf(out, "\t\t'%s:", usage->name + skip);
 		kw_usage_put_quoted(usage->title, ":\\", out);
 		fputs("'\n", out);

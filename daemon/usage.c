@@ -22,14 +22,24 @@ const struct kw_usage *kw_usage_find(const char *program, const char *name)
 	return NULL;
 }
 
+/* Of the first words of a name: are they whole's, and is there more; or, without one, is there no more? */
+static bool is_part(const struct kw_usage *whole, const struct kw_usage *usage)
+{
+	size_t len = whole ? strlen(whole->name) : 0;
+
+	if (!kw_streq(usage->program, whole ? whole->program : "kvmwarden"))
+		return false;
+	if (!whole)
+		return !strchr(usage->name, ' ');
+	return strncmp(usage->name, whole->name, len) == 0 && usage->name[len] == ' ';
+}
+
 const struct kw_usage *kw_usage_part(const struct kw_usage *whole, const struct kw_usage *after)
 {
 	const struct kw_usage *usage = after ? after + 1 : kw_usages;
-	size_t len = strlen(whole->name);
 
 	for (; usage->name; usage++)
-		if (kw_streq(usage->program, whole->program) &&
-		    strncmp(usage->name, whole->name, len) == 0 && usage->name[len] == ' ')
+		if (is_part(whole, usage))
 			return usage;
 	return NULL;
 }

@@ -53,7 +53,10 @@ extern const char kw_usage_exit_status[];
 
 /* By program and name; NULL if there is none. */
 const struct kw_usage *kw_usage_find(const char *program, const char *name);
-/* Of a command with parts, such as "policy": the next one after one of them, or the first after NULL. */
+/*
+ * Of a command with parts, such as "policy", or, with NULL, of kvmwarden itself: the next one after one
+ * of them, or the first after NULL.
+ */
 const struct kw_usage *kw_usage_part(const struct kw_usage *whole, const struct kw_usage *after);
 
 #define KW_USAGE_OPTIONS_MAX 24
